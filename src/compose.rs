@@ -26,7 +26,7 @@ use crate::features::switchover::task::Rehearser;
 use crate::profile::{Disk, Library, Selected, detect, generic};
 use crate::rehearse::SwitchoverRehearsal;
 use crate::sandbox::{self, CommandRunner, CopiedTarget, SandboxCopies};
-use crate::store::{JournalCopyFiles, KeyFile, SpoolFiles, StateFiles, state_dir};
+use crate::store::{JournalCopyFiles, Keyring, SpoolFiles, StateFiles, state_dir};
 
 /// The same as a boxed future: a rehearsal opens its copy through it.
 fn connected(selected: Selected) -> Fut<'static, Result<Engine>> {
@@ -81,7 +81,7 @@ pub async fn connect(selected: Selected) -> Result<Engine> {
             writers,
             spools: Arc::new(SpoolFiles),
             journal_copy: Arc::new(JournalCopyFiles::new(selected.state_dir.clone().or_else(state_dir))),
-            signer: Arc::new(KeyFile::new(selected.state_dir.clone().or_else(state_dir))),
+            signer: Arc::new(keyring(selected.state_dir.clone())),
             backups: sandbox.backups,
             hooks: Arc::new(CommandRunner),
             sleep: |time| Box::pin(tokio::time::sleep(time)),
@@ -107,6 +107,12 @@ fn of_features(
 fn backup_dir(selected: &Selected) -> Option<PathBuf> {
     let named = std::env::var_os("BACKUP_DIR").filter(|d| !d.is_empty()).map(PathBuf::from);
     named.or_else(|| Some(selected.state_dir.clone().or_else(state_dir)?.join("backups")))
+}
+
+/// The keys of this machine, in the state directory that is configured, else in the user's.
+pub fn keyring(configured: Option<PathBuf>) -> Keyring {
+    let named = std::env::var_os("MIDWATCH_KEY_FILE").filter(|f| !f.is_empty()).map(PathBuf::from);
+    Keyring::new(configured.or_else(state_dir), named, operator().to_string())
 }
 
 /// Who is at the keys, as far as the machine knows; a name for the journal, not a proof.

@@ -8,6 +8,7 @@ use midwatch::{cli, compose};
 fn main() -> ExitCode {
     let parts = Parts {
         connect: |selected| Box::pin(compose::connect(selected)),
+        keys: |dir| Box::new(compose::keyring(dir)),
         #[cfg(feature = "tui")]
         console: Some(midwatch::tui::run),
         #[cfg(not(feature = "tui"))]

@@ -89,11 +89,13 @@ pub(super) enum Command {
     /// Plan the inverse of a run
     Undo(UndoArgs),
     /// Go on with an unfinished run
-    Resume(RunArgs),
+    Resume(ResumeArgs),
     /// What was done on the target, newest first
     Runs(RunsArgs),
     /// The journal itself
     Journal(JournalArgs),
+    /// Keys that sign the journal: this installation's, and those of others
+    Key(KeyArgs),
     /// Private servers with the demo systems, then the console on them
     Demo(DemoArgs),
     /// What works here and what does not: terminal, configuration, targets, PostgreSQL binaries
@@ -186,10 +188,13 @@ pub(super) struct UndoArgs {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct RunArgs {
+pub(super) struct ResumeArgs {
     /// The run's number
     #[arg(value_name = "RUN")]
     pub(super) run: String,
+    /// The plan's phrase, byte for byte, where another installation has made the plan
+    #[arg(long, value_name = "PHRASE")]
+    pub(super) confirm: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -218,6 +223,28 @@ pub(super) struct JournalArgs {
 pub(super) enum JournalCommand {
     /// Look whether entries were altered, removed or cut off
     Verify,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct KeyArgs {
+    #[command(subcommand)]
+    pub(super) command: KeyCommand,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub(super) enum KeyCommand {
+    /// Show the public half of this installation's key, to be compared on another machine
+    Export,
+    /// Believe what this key signs
+    Trust {
+        /// All of it, as `key export` shows it on its machine
+        #[arg(value_name = "FINGERPRINT")]
+        fingerprint: String,
+    },
+    /// Make a new key, signed by the old one
+    Rotate,
+    /// Keys that were seen here, and how far they are believed
+    List,
 }
 
 #[derive(Debug, Args)]

@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::args::{ApplyArgs, PlanArgs, RunArgs, UndoArgs};
+use super::args::{ApplyArgs, PlanArgs, ResumeArgs, UndoArgs};
 use super::output::{Output, save};
 use crate::engine::Engine;
+use crate::engine::changes::Resumption;
 use crate::engine::gate::guard::{Approved, TypedPhrase};
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::json::field;
@@ -118,15 +119,28 @@ pub(super) async fn apply(engine: &Engine, plan: StoredPlan, args: &ApplyArgs, o
     }
 }
 
-pub(super) async fn resume(engine: &Engine, args: &RunArgs, out: &Output) -> Result<u8> {
-    if let Some(approved) = engine.review_resume(&args.run).await? {
-        run(engine, approved, out).await
-    } else {
-        let message = format!("run {} is finished: nothing to do", args.run);
-        // Finished is not the same as applied: rows may have drifted, the proof may have failed.
-        let was = engine.run_record(&args.run).await?;
-        out.answer(&Answer::Finished { id: &args.run, was: &was, message: &message })?;
-        Ok(0)
+pub(super) async fn resume(engine: &Engine, args: &ResumeArgs, out: &Output) -> Result<u8> {
+    match engine.review_resumption(&args.run).await? {
+        Some(Resumption::Approved(approved)) => run(engine, *approved, out).await,
+        Some(Resumption::Foreign(gate)) => {
+            let Some(phrase) = &args.confirm else {
+                let why = gate.refusal();
+                out.answer(&Answer::Foreign { plan: gate.plan(), why: &why })?;
+                out.failure(&why);
+                return Ok(why.exit_code());
+            };
+            match gate.confirm(phrase) {
+                Ok(approved) => run(engine, approved, out).await,
+                Err(why) => finish(&Done::refused(why), out),
+            }
+        }
+        None => {
+            let message = format!("run {} is finished: nothing to do", args.run);
+            // Finished is not the same as applied: rows may have drifted, the proof may have failed.
+            let was = engine.run_record(&args.run).await?;
+            out.answer(&Answer::Finished { id: &args.run, was: &was, message: &message })?;
+            Ok(0)
+        }
     }
 }
 

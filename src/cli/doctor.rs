@@ -4,7 +4,10 @@ use super::args::Cli;
 use super::output::Output;
 use super::parts::{Parts, overrides};
 use crate::engine::Engine;
+use crate::engine::journal::signatures::{self, KnownInstallation};
+use crate::engine::model::cause::Cause;
 use crate::engine::model::error::Result;
+use crate::engine::model::installation::Standing;
 use crate::engine::model::journal_state::JournalState;
 use crate::engine::model::name::Relation;
 use crate::engine::model::profile::Profile;
@@ -176,6 +179,7 @@ async fn target(sheet: &mut DoctorReport, label: &str, engine: &Engine) {
         );
     }
     journal(sheet, label, engine).await;
+    keys(sheet, label, engine).await;
     match unreadable(engine).await {
         Ok(tables) if tables.is_empty() => {}
         Ok(tables) => {
@@ -199,6 +203,46 @@ async fn journal(sheet: &mut DoctorReport, label: &str, engine: &Engine) {
             sheet.add(label, "fail", e.message.clone(), e.hint.as_deref());
         }
         (_, Some(e)) => sheet.add(label, "warn", e.message.clone(), e.hint.as_deref()),
+    }
+}
+
+/// Who has written into the journal, and whether what this installation writes can be told from it.
+async fn keys(sheet: &mut DoctorReport, label: &str, engine: &Engine) {
+    let adapters = engine.adapters();
+    match adapters.signer.own() {
+        Ok(Some(own)) => sheet.add(label, "ok", format!("this installation is {}", own.shown()), None),
+        Ok(None) => sheet.add(
+            label,
+            "warn",
+            "there is no lasting state directory: no key, no copy of the journal, and nothing can be changed",
+            Some("set HOME, state_dir in midwatch.toml, or MIDWATCH_KEY_FILE with a state_dir that stays"),
+        ),
+        Err(e) => sheet.add(label, "fail", e.message.clone(), e.hint.as_deref()),
+    }
+    if engine.journal_now().await.unread().is_some() {
+        return;
+    }
+    match signatures::installations(engine.facts(), &*adapters.signer).await {
+        Ok(known) => known.iter().for_each(|k| key(sheet, label, k)),
+        Err(e) if e.cause == Cause::NoSuchObject => {}
+        Err(e) => sheet.add(label, "warn", e.message.clone(), e.hint.as_deref()),
+    }
+}
+
+fn key(sheet: &mut DoctorReport, label: &str, known: &KnownInstallation) {
+    let KnownInstallation { installation: i, standing, runs } = known;
+    let runs = if *runs == 1 { "1 run".to_owned() } else { format!("{runs} runs") };
+    let text = |how: &str| format!("key {} is {how}: {runs} since {}", i.shown(), i.first_seen);
+    match standing {
+        Standing::Own => sheet.add(label, "ok", text("our own"), None),
+        Standing::Trusted => sheet.add(label, "ok", text("trusted"), None),
+        Standing::Unconfirmed => {
+            let hint = format!(
+                "compare it with midwatch key export there, then midwatch key trust {}",
+                i.fingerprint
+            );
+            sheet.add(label, "warn", text("not confirmed"), Some(&hint));
+        }
     }
 }
 

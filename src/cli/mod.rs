@@ -7,6 +7,7 @@ mod config;
 mod demo;
 mod doctor;
 mod help;
+mod key;
 mod output;
 mod parts;
 mod runs;
@@ -86,6 +87,7 @@ async fn run(cli: &Cli, parts: &Parts, out: &Output) -> Result<u8> {
         Some(Command::Journal(args)) => match args.command {
             args::JournalCommand::Verify => runs::verify(&(parts.connect)(select(cli)?).await?, out).await,
         },
+        Some(Command::Key(args)) => key::run(cli, args, parts, out),
         Some(Command::Config(args)) => config::run(cli, args, out),
         Some(Command::Doctor) => doctor::run(cli, parts, out).await,
         Some(Command::Demo(args)) => demo::run(cli, args, parts, out).await,

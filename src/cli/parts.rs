@@ -2,7 +2,10 @@
 
 use super::args::Cli;
 use super::output;
+use std::path::PathBuf;
+
 use crate::engine::model::error::{Error, Result};
+use crate::engine::port::signer::Signer;
 use crate::launch::{Connect, Console, Launch, Overrides};
 use crate::profile::{Config, Selected};
 
@@ -10,6 +13,8 @@ use crate::profile::{Config, Selected};
 pub struct Parts {
     /// Opens targets.
     pub connect: Connect,
+    /// The keys of this machine, in the state directory that is configured.
+    pub keys: fn(Option<PathBuf>) -> Box<dyn Signer>,
     /// The console, where it is built in.
     pub console: Option<Console>,
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::args::RunsArgs;
 use super::output::Output;
 use crate::engine::model::error::{Class, Error, Result};
+use crate::engine::model::journal_state::JournalState;
 use crate::engine::model::record::JournalShown;
 use crate::engine::{Engine, journal};
 use crate::report::answer::Answer;
@@ -48,8 +49,15 @@ fn write_logs(dir: &Path, shown: &JournalShown, out: &Output) -> Result<u8> {
 }
 
 pub(super) async fn verify(engine: &Engine, out: &Output) -> Result<u8> {
-    engine.needs_journal().await?;
+    // What is left of a damaged one is looked at all the same.
+    if !matches!(engine.journal_now().await, JournalState::Damaged { .. }) {
+        engine.needs_journal().await?;
+    }
     let verified = engine.verify_journal().await?;
     out.answer(&Answer::Journal(&verified))?;
-    Ok(u8::from(!verified.findings.is_empty()))
+    Ok(match () {
+        () if !verified.findings.is_empty() => 1,
+        () if !verified.unobserved.is_empty() || !verified.unknown.is_empty() => 5,
+        () => 0,
+    })
 }

@@ -1,5 +1,9 @@
 //! What console and command line ask of the engine to change something: the one door.
 
+mod resume;
+
+pub use resume::Resumption;
+
 use crate::engine::model::record::Outcome;
 use crate::engine::plan::request::{self, PlanNews, Planned, Request};
 use crate::engine::plan::staleness;
@@ -9,6 +13,7 @@ use chrono::{TimeDelta, Timelike as _};
 
 use crate::engine::Engine;
 use crate::engine::gate::guard::{Approved, Circumstances, Gate};
+use crate::engine::journal::origin::{self, PlanOrigin};
 use crate::engine::journal::{self, state};
 use crate::engine::model::change::RowChange;
 use crate::engine::model::drift::PlanDrift;
@@ -23,19 +28,13 @@ use crate::engine::model::row_store::RowSet;
 use crate::engine::model::stored::StoredPlan;
 use crate::engine::model::target::ServerInfo;
 use crate::engine::model::window::Window;
-use crate::engine::plan::operation::{Offer, renaming_word};
+use crate::engine::plan::operation::Offer;
 use crate::engine::plan::planner;
 use crate::engine::plan::setup::PlanSetup;
 use crate::engine::plan::tables;
 use crate::engine::port::reader::Fut;
 use crate::engine::run::executor;
 use crate::engine::run::setup::{Setup, Staleness};
-
-/// Signed, but with another installation's key: the first part of a signature names the key.
-fn made_elsewhere(plan: &Plan, own: Option<&str>) -> bool {
-    let key = |signature: Option<&str>| signature.and_then(|s| s.split(':').next().map(str::to_owned));
-    key(plan.signature.as_deref()) != key(own)
-}
 
 impl Engine {
     /// What could be done here, and why not.
@@ -53,7 +52,7 @@ impl Engine {
             }
         }
         // Where it is missing, init is what mends that; otherwise nothing here does.
-        if !matches!(self.parts.journal, JournalState::Missing { .. })
+        if !matches!(self.parts.journal, JournalState::Missing { .. } | JournalState::Older { .. })
             && let Some(e) = self.parts.journal.refusal()
         {
             for offer in &mut out {
@@ -86,6 +85,7 @@ impl Engine {
             backups: &*self.parts.adapters.backups,
             spools: &*self.parts.adapters.spools,
             signer: &*self.parts.adapters.signer,
+            journal_copy: &*self.parts.adapters.journal_copy,
             clock: self.parts.clock,
         }
     }
@@ -112,13 +112,8 @@ impl Engine {
         if plan.rows_sha256 != rows.sha256() || plan.diff_total != rows.len() {
             return edited("its rows are not those it was made with");
         }
-        let signature = self.parts.adapters.signer.sign(&plan.digest)?;
-        if signature != plan.signature
-            && !(self.parts.guard.policy.accept_foreign_plans && made_elsewhere(&plan, signature.as_deref()))
-        {
-            return edited(
-                "it is not signed as plans made here are (one made elsewhere needs accept_foreign_plans in [policy])",
-            );
+        if let Some(why) = self.not_ours(&plan)? {
+            return edited(&why);
         }
         let ttl = TimeDelta::minutes(i64::from(self.parts.guard.policy.plan_ttl_min));
         if plan.expires_at > plan.created_at + ttl {
@@ -132,6 +127,26 @@ impl Engine {
             .hint("--target NAME"));
         }
         Ok(Planned { plan, rows })
+    }
+
+    /// Why a plan's file is refused for what signed it.
+    fn not_ours(&self, plan: &Plan) -> Result<Option<String>> {
+        let signer = &*self.parts.adapters.signer;
+        let (who, elsewhere) = match origin::of_file(signer, plan)? {
+            PlanOrigin::Own => return Ok(None),
+            PlanOrigin::Trusted { who } => (format!("installation {who} has made it"), true),
+            PlanOrigin::Stranger { why } => {
+                let by = plan.signature.as_ref().and_then(|s| s.split(':').next());
+                (why, by != signer.own()?.as_ref().map(|own| own.fingerprint.as_str()))
+            }
+        };
+        if !elsewhere || !self.parts.guard.policy.accept_foreign_plans {
+            return Ok(Some(format!(
+                "it is not signed as plans made here are: {who} (one made elsewhere needs accept_foreign_plans in [policy])"
+            )));
+        }
+        let commands = executor::runs_commands(self.parts.runners, plan);
+        Ok(commands.then(|| "it runs a command, and commands come from plans made here only".into()))
     }
 
     /// May it be confirmed, and how?
@@ -169,48 +184,6 @@ impl Engine {
             journal: state::state(&*self.parts.facts).await,
             headless,
         })
-    }
-
-    /// May this unfinished run go on? `None`: there is nothing left to do.
-    pub async fn review_resume(&self, run: &str) -> Result<Option<Approved>> {
-        let server = self.parts.facts.server().await?;
-        let now = self.circumstances(&server, false).await?;
-        self.parts.guard.circumstances(false, &now)?;
-        let record = self.run_record(run).await?;
-        if record.live {
-            return Err(Error::new(
-                Class::Refused,
-                format!(
-                    "run {run} is going on: {}, since {}",
-                    record.by(),
-                    record.started_at.format("%Y-%m-%d %H:%M:%SZ")
-                ),
-            )
-            .hint("one operator at a time; midwatch runs shows how far it is"));
-        }
-        if let Some(by) = record.undone_by {
-            return Err(Error::new(Class::Refused, format!("run {run} was taken back by run {by}"))
-                .hint("plan it again"));
-        }
-        if let Some(by) = record.overtaken_by {
-            let other = self.run_record(&by).await?;
-            let renamed = renaming_word(self.parts.operations, &other.operation);
-            let what = format!(
-                "run {run} broke off, and run {by} ({} {}) has {renamed} its tables since: what is left of it is not what it was",
-                other.operation, other.name
-            );
-            return Err(Error::new(Class::Stale, what).hint(format!(
-                "nothing was done; midwatch plan {} plans anew what is still wanted",
-                record.operation
-            )));
-        }
-        if !record.resumable {
-            return Ok(None);
-        }
-        // Steps that this version does not know in full are not continued by it.
-        let plan = journal::runs::known_plan_of(&*self.parts.facts, run).await?;
-        executor::check_steps(self.parts.runners, &plan)?;
-        self.parts.guard.resume(run, plan, &now).map(Some)
     }
 
     /// Does what was approved: once, as planned, or says how far it came.
@@ -253,7 +226,9 @@ impl Engine {
     pub async fn needs_journal(&self) -> Result<()> {
         let state = self.journal_now().await;
         match (&state, state.refusal()) {
-            (JournalState::Denied { readable: true, .. }, _) | (_, None) => Ok(()),
+            (JournalState::Denied { readable: true, .. } | JournalState::Older { .. }, _) | (_, None) => {
+                Ok(())
+            }
             (JournalState::Missing { .. }, _) => {
                 Err(Error::unobserved("there is no journal on this target")
                     .hint("midwatch plan init makes one"))
@@ -271,12 +246,16 @@ impl Engine {
     /// Looks whether anybody has altered the journal.
     pub async fn verify_journal(&self) -> Result<journal::verify::Verified> {
         let server = self.parts.facts.server().await?;
-        journal::verify::verify(
-            &*self.parts.facts,
-            &*self.parts.adapters.journal_copy,
-            &Identity::from_server(&server),
-        )
-        .await
+        let state = self.journal_now().await;
+        let target = Identity::from_server(&server);
+        let journal = journal::verify::Journal {
+            facts: &*self.parts.facts,
+            copy: &*self.parts.adapters.journal_copy,
+            signer: &*self.parts.adapters.signer,
+            target: &target,
+            state: &state,
+        };
+        Ok(journal::verify::verify(&journal).await)
     }
 }
 

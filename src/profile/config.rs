@@ -223,7 +223,7 @@ impl Config {
         };
         let url = config.url.as_ref().map(|u| resolve(u, name)).transpose()?;
         let policy = config.policy.clone().unwrap_or_else(|| self.policy.clone());
-        let state_dir = self.state_dir.as_ref().map(|d| self.base().join(d));
+        let state_dir = self.configured_state_dir();
         Ok(Selected {
             name: name.to_owned(),
             config: config.clone(),
@@ -232,6 +232,11 @@ impl Config {
             policy,
             state_dir,
         })
+    }
+
+    /// Where the configuration says that state is kept.
+    pub fn configured_state_dir(&self) -> Option<PathBuf> {
+        self.state_dir.as_ref().map(|d| self.base().join(d))
     }
 
     fn ambiguous(&self) -> Error {

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::engine::journal::verify::Verified;
 use crate::engine::model::error::Error;
+use crate::engine::model::installation::Standing;
 use crate::engine::model::plan::Plan;
 use crate::engine::model::progress::Done;
 use crate::engine::model::record::{JournalShown, Listed, RunRecord};
@@ -29,6 +30,15 @@ pub enum Answer<'a> {
         /// Where `--out` wrote it.
         file: Option<&'a Path>,
     },
+    /// The plan of a run that is another's, and why it is not gone on with.
+    Foreign {
+        /// The plan.
+        plan: &'a Plan,
+        /// What to do.
+        why: &'a Error,
+    },
+    /// Keys of installations.
+    Keys(&'a [KeyLine]),
     /// A run that has ended.
     Done(&'a Done),
     /// A run that had ended before it was to be resumed.
@@ -56,6 +66,21 @@ pub enum Answer<'a> {
     ConfigShown(&'a ConfigShown),
     /// A failure.
     Error(&'a Error),
+}
+
+/// A key, as `key list` shows it.
+#[derive(Debug, Serialize)]
+pub struct KeyLine {
+    /// Its name.
+    pub fingerprint: String,
+    /// The key; none: only its fingerprint was told.
+    pub public_key: Option<String>,
+    /// `user@host`, a label.
+    pub name: String,
+    /// When it was seen here first.
+    pub first_seen: Option<String>,
+    /// How far it is believed.
+    pub standing: Standing,
 }
 
 /// A line of `doctor`.

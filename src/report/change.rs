@@ -14,6 +14,7 @@ use crate::engine::model::progress::Done;
 use crate::engine::model::record::{JournalShown, Listed, Outcome, RunRecord};
 use crate::engine::model::row_store::CUT;
 use crate::engine::model::step::Action;
+use crate::engine::plan::undo::SIGNATURE;
 
 /// Rows of a diff that are printed; the rest is in the file.
 const SHOWN: usize = 20;
@@ -66,6 +67,10 @@ pub(super) fn plan(plan: &Plan, file: Option<&Path>, style: Style) -> String {
         let _ = writeln!(out, "  {:<10} {mark} {}: {}", "preflight", p.id, clean(&p.message));
     }
     diff(&mut out, plan);
+    if plan.preflight.iter().any(|p| p.id == SIGNATURE) {
+        out.push_str("\nall of it\n");
+        all_of(&mut out, plan);
+    }
     if let Some(blocked) = blocked(plan, style) {
         out.push_str(&blocked);
         return out;
@@ -75,6 +80,21 @@ pub(super) fn plan(plan: &Plan, file: Option<&Path>, style: Style) -> String {
         let _ = writeln!(out, "apply   midwatch apply {} --confirm \"{}\"", file.display(), plan.phrase);
     }
     out
+}
+
+/// A plan that is another's: what is confirmed must have been there to be read.
+pub(super) fn foreign(plan: &Plan, style: Style) -> String {
+    let mut out = self::plan(plan, None, style);
+    out.push_str("\nall of it\n");
+    all_of(&mut out, plan);
+    out
+}
+
+fn all_of(out: &mut String, plan: &Plan) {
+    let text = serde_json::to_string_pretty(plan).unwrap_or_default();
+    for line in text.lines() {
+        let _ = writeln!(out, "  {}", clean(line));
+    }
 }
 
 fn blocked(plan: &Plan, style: Style) -> Option<String> {
@@ -139,6 +159,9 @@ pub(super) fn run_result(done: &Done, style: Style) -> String {
     };
     for said in &done.said {
         let _ = writeln!(out, "  {}", clean(said));
+    }
+    for said in &done.copy {
+        let _ = writeln!(out, "  {} {}", style.paint(AnsiColor::Yellow, "▲ copy   "), clean(said));
     }
     for (title, wrong) in &done.proof {
         let _ = match wrong {

@@ -87,6 +87,7 @@ mod tests {
             body: body.to_string(),
             prev: String::new(),
             hash: String::new(),
+            signed: None,
         };
         let blocker = json!({
             "pid": 4711, "role": "report_ro", "application": "", "state": "idle in transaction", "age_ms": 3_100,

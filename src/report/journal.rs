@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::style::clean;
 use crate::engine::journal::verify::Verified;
 
 /// What was compared, and what was altered or removed.
@@ -11,9 +12,15 @@ pub(super) fn verified(verified: &Verified) -> String {
         let _ = writeln!(text, "compared  {line}");
     }
     for finding in &verified.findings {
-        let _ = writeln!(text, "✖ {finding}");
+        let _ = writeln!(text, "✖ {}", clean(finding));
     }
-    if verified.findings.is_empty() {
+    for what in &verified.unobserved {
+        let _ = writeln!(text, "? not read: {}", clean(what));
+    }
+    for what in &verified.unknown {
+        let _ = writeln!(text, "? unknown: {}", clean(what));
+    }
+    if verified.findings.is_empty() && verified.unobserved.is_empty() {
         text.push_str("✓ nothing altered or removed was found\n");
     }
     text

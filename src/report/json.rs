@@ -43,6 +43,12 @@ fn envelope(answer: &Answer<'_>) -> Value {
                 "rows_drifted": was.rows_drifted, "verified": was.verified,
             }),
         ),
+        Answer::Foreign { plan: of, why } => {
+            let mut out = plan(of);
+            put(&mut out, "error", failure(why));
+            out
+        }
+        Answer::Keys(keys) => named("keys", json!(keys)),
         Answer::Runs(listed) => runs(listed),
         Answer::Run(shown) => run(shown),
         Answer::Logs(files) => named("logs", json!(files)),
@@ -144,6 +150,9 @@ pub fn run_result(done: &Done) -> Value {
         "verified": done.verified, "resumable": done.resumable,
         "proof": done.proof.iter().map(|(title, wrong)| json!({ "title": title, "wrong": wrong })).collect::<Vec<_>>(),
     });
+    if !done.copy.is_empty() {
+        put(&mut run, "copy", json!(done.copy));
+    }
     if let Some(moved) = &done.moved {
         put(&mut run, "moved", json!(moved.rows));
         put(&mut run, "moved_total", json!(moved.total));

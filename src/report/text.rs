@@ -7,9 +7,10 @@ use anstyle::AnsiColor;
 use crate::engine::model::report::{Report, Severity, Status};
 use crate::engine::model::target::TargetInfo;
 
-use super::answer::{Answer, ConfigChecked, ConfigShown, DoctorLine};
+use super::answer::{Answer, ConfigChecked, ConfigShown, DoctorLine, KeyLine};
 use super::renderer::Renderer;
 use super::{change, journal};
+use crate::engine::model::installation::Standing;
 
 pub use super::style::{Style, clean};
 
@@ -29,6 +30,8 @@ impl Renderer for Text {
         match answer {
             Answer::Checks { target, reports } => checks(target, reports, style),
             Answer::Plan { plan, file } => change::plan(plan, *file, style),
+            Answer::Foreign { plan, .. } => change::foreign(plan, style),
+            Answer::Keys(lines) => keys(lines),
             Answer::Done(done) => change::run_result(done, style),
             Answer::Finished { message, .. } => format!("{message}\n"),
             Answer::Runs(listed) => change::runs(listed, style),
@@ -116,6 +119,23 @@ fn short(text: &str) -> String {
         (Some((cut, _)), Some(_)) => format!("{}…", clean(text.get(..cut).unwrap_or(text).trim_end())),
         _ => clean(text),
     }
+}
+
+fn keys(lines: &[KeyLine]) -> String {
+    let mut text = String::new();
+    for key in lines {
+        let standing = match key.standing {
+            Standing::Own => "✓ own        ",
+            Standing::Trusted => "✓ trusted    ",
+            Standing::Unconfirmed => "? unconfirmed",
+        };
+        let since = key.first_seen.as_ref().map_or_else(String::new, |at| format!("  since {}", clean(at)));
+        let _ = writeln!(text, "{standing}  {}  {}{since}", clean(&key.fingerprint), clean(&key.name));
+    }
+    if lines.is_empty() {
+        text.push_str("no keys yet\n");
+    }
+    text
 }
 
 fn doctor(lines: &[DoctorLine]) -> String {

@@ -1,5 +1,5 @@
-//! A key of this installation: plans made here are signed with it, so that one that was edited, its digest made
-//! anew, is known for what it is.
+//! A key of this installation for what never leaves it: documents of features are signed with it, so that one that was
+//! edited is known for what it is. Earlier versions signed plans with it, too.
 
 use std::fs::OpenOptions;
 use std::io::{Read as _, Write as _};
@@ -10,20 +10,19 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
 
 use crate::engine::model::error::{Error, Result};
-use crate::engine::port::signer::Signer;
 
 /// Length of the key.
 const BYTES: usize = 32;
 
 /// In `dir/plan.key`; without a directory nothing is signed.
 #[derive(Debug, Clone)]
-pub struct KeyFile {
+pub(crate) struct KeyFile {
     path: Option<PathBuf>,
 }
 
 impl KeyFile {
     /// Made when it is first needed.
-    pub fn new(dir: Option<PathBuf>) -> Self {
+    pub(crate) fn new(dir: Option<PathBuf>) -> Self {
         Self { path: dir.map(|d| d.join("plan.key")) }
     }
 
@@ -36,7 +35,7 @@ impl KeyFile {
             file.read_exact(&mut key).map_err(fail)?;
             return Ok(Some(key));
         }
-        // Where nothing can be kept, plans are as good as their digest.
+        // Where nothing can be kept nothing is signed.
         if path.parent().is_none_or(|dir| std::fs::create_dir_all(dir).is_err()) {
             return Ok(None);
         }
@@ -51,10 +50,17 @@ impl KeyFile {
     }
 }
 
-impl Signer for KeyFile {
-    fn sign(&self, digest: &str) -> Result<Option<String>> {
+impl KeyFile {
+    /// A digest, signed; `None`: nothing can be signed here.
+    pub(super) fn sign(&self, digest: &str) -> Result<Option<String>> {
         let Some(key) = self.key()? else { return Ok(None) };
         Ok(Some(format!("{:.8}:{}", hex::encode(Sha256::digest(key)), code(&key, digest.as_bytes())?)))
+    }
+
+    /// Is this such a signature? Where there is no key none is made for it.
+    pub(super) fn has_signed(&self, digest: &str, signature: &str) -> bool {
+        let there = self.path.as_ref().is_some_and(|p| p.exists());
+        there && self.sign(digest).ok().flatten().as_deref() == Some(signature)
     }
 }
 

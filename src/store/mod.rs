@@ -1,13 +1,15 @@
-//! Files on the operator's side: planned rows, the signing key, the journal copy, documents of features. Nothing here knows a
+//! Files on the operator's side: planned rows, keys, the journal copy, documents of features. Nothing here knows a
 //! database.
 
 mod journal_copy;
 mod key;
+mod keyring;
 mod rows;
 mod state;
 
 pub use journal_copy::JournalCopyFiles;
-pub use key::KeyFile;
+pub(crate) use key::KeyFile;
+pub use keyring::Keyring;
 pub use rows::SpoolFiles;
 pub use state::StateFiles;
 

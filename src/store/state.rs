@@ -11,7 +11,6 @@ use sha2::{Digest as _, Sha256};
 use super::KeyFile;
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::identity::Identity;
-use crate::engine::port::signer::Signer as _;
 use crate::engine::port::state::{Document, State};
 
 /// In a folder of `dir` for each feature; without a directory nothing is kept.

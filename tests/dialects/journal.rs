@@ -182,7 +182,7 @@ async fn what_is_altered_is_found(side: &Side) {
     let sql = engine.facts().dialect();
     let mut tx = begin(engine.facts()).await;
     assert_eq!(sql.altered(&mut *tx, None).await.unwrap(), []);
-    assert_eq!(sql.altered_rows(&mut *tx).await.unwrap().images, []);
+    assert_eq!(sql.altered_rows(&mut *tx, None).await.unwrap().images, []);
     assert_eq!(engine.verify_journal().await.unwrap().findings, Vec::<String>::new());
     side.alter(Alteration::RowOfRun).await;
     let altered = sql.altered(&mut *tx, Some("1")).await.unwrap();

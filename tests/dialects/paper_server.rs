@@ -57,6 +57,7 @@ impl StoredRun {
             body: body.to_string(),
             prev: String::new(),
             hash: String::new(),
+            signed: None,
         };
         let intent = entry("intent", json!({ "digest": plan.digest }));
         let done = steps.iter().map(|at| entry("step", json!({ "step": at })));

@@ -3,6 +3,7 @@
 use midwatch::engine::model::diff::PlannedRow;
 use midwatch::engine::model::error::Result;
 use midwatch::engine::model::event::Event;
+use midwatch::engine::model::installation::Installation;
 use midwatch::engine::model::journal_state::JournalState;
 use midwatch::engine::model::name::Relation;
 use midwatch::engine::model::preflight::{Preflight, Ready, Verification};
@@ -48,6 +49,18 @@ impl Lookup for TextOnly {
 }
 
 impl JournalSql for TextOnly {
+    fn runs_begun<'a>(&'a self, _: &'a mut dyn ReadTx) -> Fut<'a, Result<Vec<(String, u64)>>> {
+        nothing()
+    }
+    fn strays<'a>(&'a self, _: &'a mut dyn ReadTx) -> Fut<'a, Result<Vec<String>>> {
+        nothing()
+    }
+    fn first_signed<'a>(&'a self, _: &'a mut dyn ReadTx) -> Fut<'a, Result<Option<i64>>> {
+        nothing()
+    }
+    fn installations<'a>(&'a self, _: &'a mut dyn ReadTx) -> Fut<'a, Result<Vec<Installation>>> {
+        nothing()
+    }
     /// Each table by itself: this dialect has no transactions for them.
     fn install(&self, pending: &[String], operators: &[String]) -> Result<Install> {
         let missing = |title: &str| Verification {
@@ -150,7 +163,7 @@ impl JournalSql for TextOnly {
     fn altered<'a>(&'a self, _: &'a mut dyn ReadTx, _: Option<&'a str>) -> Fut<'a, Result<Vec<Altered>>> {
         nothing()
     }
-    fn altered_rows<'a>(&'a self, _: &'a mut dyn ReadTx) -> Fut<'a, Result<AlteredRows>> {
+    fn altered_rows<'a>(&'a self, _: &'a mut dyn ReadTx, _: Option<&'a str>) -> Fut<'a, Result<AlteredRows>> {
         nothing()
     }
 }

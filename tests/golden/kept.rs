@@ -169,6 +169,17 @@ impl Golden {
         assert!(code == 1 && findings.iter().any(|f| f == found), "{value:#}");
     }
 
+    /// The journal of then is read as it is; it has no signatures, so nothing is done before it has room for them.
+    fn nothing_changes_before_the_journal_is_up_to_date(&self) {
+        let (run, home) = self.runs().find(|(run, _)| run["record"]["resumable"] == true).unwrap();
+        let (code, value) = home.json(&["resume", run["record"]["id"].as_str().unwrap()]);
+        let said = value["error"]["message"].as_str().unwrap();
+        assert!(code == 3 && said.contains("made by an earlier version of midwatch"), "{value:#}");
+        let plan = self.home.plan("up-to-date.json", &["plan", "init"]);
+        let (code, value) = self.home.apply("up-to-date.json", &plan);
+        assert_eq!((code, value["run"]["outcome"].as_str()), (0, Some("applied")), "{value:#}");
+    }
+
     fn interrupted_runs_resume(&self) {
         let mut resumed = 0;
         for (run, home) in self.runs().filter(|(run, _)| run["record"]["resumable"] == true) {
@@ -220,6 +231,7 @@ impl Golden {
         self.plans_are_unaltered().await;
         self.saved_plans_are_expired();
         self.plans_of_another_version_are_refused();
+        self.nothing_changes_before_the_journal_is_up_to_date();
         self.interrupted_runs_resume();
         self.runs_are_undone().await;
         self.verifies(self.expected["entries"].as_u64().unwrap() + 1);

@@ -238,6 +238,7 @@ pub(crate) fn done(outcome: Outcome) -> Done {
             vec![]
         },
         said: vec![],
+        copy: vec![],
         failure: None,
         moved: None,
         resumable: false,
@@ -313,6 +314,7 @@ pub(crate) fn detail(record: RunRecord) -> RunDetail {
         body: body.to_string(),
         prev: String::new(),
         hash: String::new(),
+        signed: None,
     };
     let events = vec![
         event(1, "intent", json!({"operation": "backfill", "rows": 812})),

@@ -5,6 +5,7 @@ use crate::dialect::postgres::Postgres;
 use crate::engine::model::diff::PlannedRow;
 use crate::engine::model::error::Result;
 use crate::engine::model::event::Event;
+use crate::engine::model::installation::Installation;
 use crate::engine::model::journal_state::JournalState;
 use crate::engine::model::preflight::Preflight;
 use crate::engine::model::record::{Altered, RunRecord};
@@ -88,6 +89,14 @@ impl JournalSql for Postgres {
         Box::pin(entries::events(tx, filter))
     }
 
+    fn installations<'a>(&'a self, tx: &'a mut dyn ReadTx) -> Fut<'a, Result<Vec<Installation>>> {
+        Box::pin(entries::installations(tx))
+    }
+
+    fn runs_begun<'a>(&'a self, tx: &'a mut dyn ReadTx) -> Fut<'a, Result<Vec<(String, u64)>>> {
+        Box::pin(entries::runs_begun(tx))
+    }
+
     fn head<'a>(&'a self, tx: &'a mut dyn ReadTx) -> Fut<'a, Result<Option<(i64, String)>>> {
         Box::pin(entries::head(tx))
     }
@@ -96,7 +105,19 @@ impl JournalSql for Postgres {
         Box::pin(entries::altered(tx, run))
     }
 
-    fn altered_rows<'a>(&'a self, tx: &'a mut dyn ReadTx) -> Fut<'a, Result<AlteredRows>> {
-        Box::pin(entries::altered_rows(tx))
+    fn altered_rows<'a>(
+        &'a self,
+        tx: &'a mut dyn ReadTx,
+        run: Option<&'a str>,
+    ) -> Fut<'a, Result<AlteredRows>> {
+        Box::pin(entries::altered_rows(tx, run))
+    }
+
+    fn strays<'a>(&'a self, tx: &'a mut dyn ReadTx) -> Fut<'a, Result<Vec<String>>> {
+        Box::pin(entries::strays(tx))
+    }
+
+    fn first_signed<'a>(&'a self, tx: &'a mut dyn ReadTx) -> Fut<'a, Result<Option<i64>>> {
+        Box::pin(entries::first_signed(tx))
     }
 }

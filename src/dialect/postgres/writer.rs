@@ -8,6 +8,7 @@ mod batching;
 mod locked;
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -16,7 +17,8 @@ use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 
 use super::connect::Connection;
 use super::error::{Coded as _, LOST, is_disconnect, write_error};
-use super::journal::append::append;
+use super::journal::append::{Signing, append};
+use super::journal::digests;
 use super::journal::entries::ALTERED_RUNS;
 use super::lock::Held;
 use super::{lock, session};
@@ -61,7 +63,15 @@ impl Writers for PgWriters {
             let lock = lock::take(&self.connection, terms, patience).await?;
             let mut work = session::open(&self.connection, terms, "midwatch/run").await?;
             session::check_identity(&mut work, &approved.plan().identity).await?;
+            let plan = approved.plan();
+            let signing = Signing {
+                signer: Arc::clone(&terms.signer),
+                target: plan.identity.signed_name(),
+                told: false,
+            };
             let writer = PgWriter {
+                signing,
+                digest: plan.digest.clone(),
                 connection: self.connection.clone(),
                 terms: terms.clone(),
                 lock,
@@ -78,6 +88,9 @@ impl Writers for PgWriters {
 struct PgWriter {
     connection: Connection,
     terms: RunLimits,
+    signing: Signing,
+    /// Of the plan: who goes on with a run says with what.
+    digest: String,
     lock: Held,
     work: PgConnection,
     in_tx: bool,
@@ -169,7 +182,7 @@ impl PgWriter {
     }
 
     async fn event(&mut self, run: i64, kind: &str, body: &Value) -> Result<Event> {
-        append(&mut self.work, Some(run), kind, body)
+        append(&mut self.work, &mut self.signing, Some(run), kind, body)
             .await
             .map_err(|e| write_error(&e, "write into the journal"))
     }
@@ -193,13 +206,20 @@ impl PgWriter {
         })
     }
 
-    async fn planned_sum(&mut self, run: i64) -> Result<String> {
-        sqlx::query(super::row_sql::batch::PLANNED_SUM)
+    async fn planned_sum(&mut self, run: i64, sql: String) -> Result<String> {
+        sqlx::query(AssertSqlSafe(sql))
             .bind(run)
             .fetch_one(&mut self.work)
             .await
             .and_then(|row| row.try_get(0))
             .map_err(|e| write_error(&e, "sum the planned rows"))
+    }
+
+    /// What a query over the run's row says, as JSON.
+    async fn json(&mut self, sql: &'static str, run: i64, what: &str) -> Result<Value> {
+        let row = sqlx::query(sql).bind(run).fetch_one(&mut self.work).await;
+        let text = row.and_then(|row| row.try_get::<String, _>(0)).map_err(|e| write_error(&e, what))?;
+        serde_json::from_str(&text).map_err(|e| Error::new(Class::Failed, format!("failed to {what}: {e}")))
     }
 
     /// What is gone on with must be what was approved: the chained intent says what that was.
@@ -212,7 +232,8 @@ impl PgWriter {
             .and_then(|row| row.map(|r| r.try_get(0)).transpose())
             .map_err(|e| write_error(&e, "read the run's intent"))?;
         let intent: Value = body.and_then(|b| serde_json::from_str(&b).ok()).unwrap_or_default();
-        if field(&intent, "planned").as_str() != Some(&self.planned_sum(run).await?) {
+        let said = field(&intent, "planned").as_str().unwrap_or_default();
+        if said != self.planned_sum(run, digests::planned_as(said)).await? {
             return Err(Error::new(
                 Class::Refused,
                 format!("the planned rows of run {run} are not those of its intent"),
@@ -269,7 +290,12 @@ impl PgWriter {
                     .hint("midwatch runs says how it stands"));
             }
             let begun = self.begun(run).await?;
-            let body = json!({ "by": self.terms.operator.to_string(), "fence": begun.fence, "checkpoint": begun.checkpoint });
+            let mut body = json!({ "by": self.terms.operator.to_string(), "fence": begun.fence,
+                "checkpoint": begun.checkpoint, "digest": self.digest });
+            let sql = "select json_build_object('lock_pid', r.lock_pid, 'backends', r.backends::text)::text \
+                       from midwatch.runs r where r.id = $1";
+            let row = self.json(sql, run, "take the run over").await?;
+            extend(&mut body, row);
             let event = self.event(run, kind, &body).await?;
             self.commit("take the run over").await?;
             Ok((begun, event))
@@ -351,15 +377,15 @@ impl Writer for PgWriter {
     fn staged<'a>(&'a mut self, begun: &'a Cursor, body: &'a Value) -> Fut<'a, Result<Event>> {
         Box::pin(async move {
             let run = number(&begun.run)?;
-            let started = sqlx::query("select started_at::text from midwatch.runs where id = $1")
-                .bind(run)
-                .fetch_one(&mut self.work)
-                .await
-                .and_then(|row| row.try_get::<String, _>(0))
-                .map_err(|e| write_error(&e, "read when the run began"))?;
+            // What the run's row says and nothing changes without an entry.
+            let sql = "select json_build_object('began', r.started_at::text, 'fence', r.fence, 'lock_pid', r.lock_pid, \
+                       'backends', r.backends::text, 'text_sha256', encode(sha256(convert_to(r.plan_text, 'UTF8')), 'hex'), \
+                       'undone_fence', (select u.fence from midwatch.runs u where u.id = r.undoes))::text \
+                       from midwatch.runs r where r.id = $1";
+            let row = self.json(sql, run, "read when the run began").await?;
             let mut body = body.clone();
-            put(&mut body, "began", json!(started));
-            put(&mut body, "planned", json!(self.planned_sum(run).await?));
+            extend(&mut body, row);
+            put(&mut body, "planned", json!(self.planned_sum(run, digests::planned("$1")).await?));
             let event = self.event(run, "intent", &body).await?;
             self.commit("write the intent into the journal").await?;
             Ok(event)
@@ -507,23 +533,25 @@ impl Writer for PgWriter {
         Box::pin(async move {
             self.fenced(begun, "write the outcome into the journal", async |w, run| {
                 let sql = "update midwatch.runs set outcome = $2, resumable = $3, verified = $4, message = $5, \
-                           ended_at = clock_timestamp(), beat_at = clock_timestamp(), batch_rows = null where id = $1";
-                sqlx::query(sql)
+                           ended_at = clock_timestamp(), beat_at = clock_timestamp(), batch_rows = null where id = $1 \
+                           returning json_build_object('ended', ended_at::text, 'beat', beat_at::text, 'step', step, \
+                           'checkpoint', checkpoint)::text";
+                let row = sqlx::query(sql)
                     .bind(run)
                     .bind(ending.outcome.word())
                     .bind(ending.resumable)
                     .bind(ending.verified)
                     .bind(ending.message.clone())
-                    .execute(&mut w.work)
+                    .fetch_one(&mut w.work)
                     .await
+                    .and_then(|row| row.try_get::<String, _>(0))
                     .map_err(|e| write_error(&e, "write the outcome into the journal"))?;
                 let mut body = json!({
                     "outcome": ending.outcome.word(), "resumable": ending.resumable, "verified": ending.verified,
                     "message": ending.message,
                 });
-                if let (Some(body), Some(more)) = (body.as_object_mut(), ending.body.as_object()) {
-                    body.extend(more.clone());
-                }
+                extend(&mut body, ending.body.clone());
+                extend(&mut body, serde_json::from_str(&row).unwrap_or_default());
                 w.event(run, "outcome", &body).await
             })
             .await
@@ -560,6 +588,13 @@ impl Writer for PgWriter {
             let _ = this.work.close().await;
             this.lock.close().await;
         })
+    }
+}
+
+/// More of an entry.
+fn extend(body: &mut Value, more: Value) {
+    if let (Some(body), Value::Object(more)) = (body.as_object_mut(), more) {
+        body.extend(more);
     }
 }
 

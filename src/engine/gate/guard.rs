@@ -147,6 +147,36 @@ impl Approved {
     }
 }
 
+/// An unfinished run whose plan is not ours, and that may be confirmed.
+pub struct ResumeGate {
+    run: String,
+    plan: Box<Plan>,
+    why: String,
+}
+
+impl ResumeGate {
+    /// The plan.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Why it is not gone on with as it is.
+    pub fn refusal(&self) -> Error {
+        refused(format!("{}; nothing was done", self.why)).hint(format!(
+            "read the plan, then midwatch resume {} --confirm \"{}\"",
+            self.run, self.plan.phrase
+        ))
+    }
+
+    /// Byte for byte, or not at all.
+    pub fn confirm(self, phrase: &str) -> Result<Approved, Error> {
+        if phrase != self.plan.phrase {
+            return Err(refused(format!("{}; {}", self.why, differs(&self.plan.phrase, phrase))));
+        }
+        Ok(Approved { work: Work::Resume { run: self.run, plan: self.plan } })
+    }
+}
+
 impl Gate {
     /// The plan.
     pub fn plan(&self) -> &Plan {
@@ -256,6 +286,21 @@ impl Guard {
         Ok(Approved { work: Work::Resume { run: run.to_owned(), plan: Box::new(plan) } })
     }
 
+    /// May an unfinished run go on whose plan this installation has not signed? It is confirmed as a new plan is.
+    pub fn resume_foreign(
+        &self,
+        run: &str,
+        plan: Plan,
+        why: String,
+        now: &Circumstances<'_>,
+    ) -> Result<ResumeGate, Error> {
+        self.circumstances(false, now)?;
+        if plan.phrase != plan.computed_phrase() {
+            return Err(refused(format!("{why}; its phrase is not that of its content")));
+        }
+        Ok(ResumeGate { run: run.to_owned(), plan: Box::new(plan), why })
+    }
+
     /// What holds for every change.
     pub fn circumstances(&self, bootstraps: bool, now: &Circumstances<'_>) -> Result<(), Error> {
         if now.read_only {
@@ -278,7 +323,7 @@ impl Guard {
             .hint("window in midwatch.toml"));
         }
         match &now.journal {
-            JournalState::Missing { .. } if bootstraps => Ok(()),
+            JournalState::Missing { .. } | JournalState::Older { .. } if bootstraps => Ok(()),
             state => state.refusal().map_or(Ok(()), Err),
         }
     }

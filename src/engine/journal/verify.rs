@@ -1,19 +1,22 @@
-//! Has the journal been altered? The chain, the rows behind it, and the journal copy are compared.
+//! Has the journal been altered? The chain and its signatures, the rows behind it, and the journal copy are compared.
+//! Nothing that is found ends the look: each part is read by itself, and what cannot be read is said beside the rest.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::engine::journal::copied::CopyCheck;
 use crate::engine::journal::runs::plan_of;
-use crate::engine::model::error::Result;
-use crate::engine::model::event::Event;
+use crate::engine::journal::signatures::{EntryWriter, KnownKeys, Signatures};
+use crate::engine::model::cause::Cause;
+use crate::engine::model::error::{Error, Result};
 use crate::engine::model::identity::Identity;
+use crate::engine::model::journal_state::JournalState;
 use crate::engine::model::record::Altered;
-use crate::engine::port::dialect::Dialect;
 use crate::engine::port::journal_copy::JournalCopy;
-use crate::engine::port::journal_sql::{EventFilter, RunFilter};
+use crate::engine::port::journal_sql::{AlteredRows, EventFilter, RunFilter};
 use crate::engine::port::reader::{ReadOptions, ReadTx, Reader, Snapshot};
+use crate::engine::port::signer::Signer;
 
 /// Entries and runs read at a time.
 const PAGE: u32 = 2_000;
@@ -23,6 +26,10 @@ const PAGE: u32 = 2_000;
 pub struct Verified {
     /// Entries looked at.
     pub entries: u64,
+    /// Entries without a signature, of earlier versions.
+    pub unsigned: u64,
+    /// Who wrote the others.
+    pub writers: Vec<EntryWriter>,
     /// Runs whose before-images were compared with their entries.
     pub runs: u64,
     /// Where the mirror is, if there is one.
@@ -33,52 +40,107 @@ pub struct Verified {
     pub compared: Vec<String>,
     /// What is wrong.
     pub findings: Vec<String>,
+    /// What nobody can tell yet, for example whose key it is.
+    pub unknown: Vec<String>,
+    /// What could not be read, so that nothing is known of it.
+    pub unobserved: Vec<String>,
+}
+
+/// A journal and what this machine knows of it.
+pub struct Journal<'a> {
+    /// Reads it.
+    pub facts: &'a dyn Reader,
+    /// Its copy.
+    pub copy: &'a dyn JournalCopy,
+    /// The keys.
+    pub signer: &'a dyn Signer,
+    /// Whose it is.
+    pub target: &'a Identity,
+    /// How its tables stand.
+    pub state: &'a JournalState,
 }
 
 /// Looks at the whole chain, at the images behind it, and at the mirror.
-pub async fn verify(facts: &dyn Reader, copy: &dyn JournalCopy, target: &Identity) -> Result<Verified> {
-    let mut tx = facts
-        .begin(ReadOptions {
-            snapshot: Snapshot::Transaction,
-            timeout: Some(Duration::from_hours(1)),
-            ..ReadOptions::default()
-        })
-        .await?;
+pub async fn verify(journal: &Journal<'_>) -> Verified {
     let mut out = Verified::default();
-    let mut mirrored: BTreeMap<i64, Event> = BTreeMap::new();
-    if let Some(kept) = copy.read(target)? {
-        out.mirror = Some(copy.place(target));
-        mirrored = kept.into_iter().map(|e| (e.seq, e)).collect();
+    if let JournalState::Damaged { missing } = journal.state {
+        out.findings.extend(missing.iter().map(|what| format!("{what} is missing")));
     }
-    let sql = facts.dialect();
-    chain(sql, &mut *tx, &mut out, &mut mirrored).await?;
-    for (seq, event) in &mirrored {
-        out.findings.push(format!("entry {seq} ({}) is in the mirror and not in the journal", event.kind));
+    let mut copy = CopyCheck::read(journal.copy, journal.target);
+    if let Err(e) = chain(journal, &mut out, &mut copy).await {
+        out.failed("the chain of entries", &e);
     }
-    rows(sql, &mut *tx, &mut out).await?;
-    drop(tx);
-    plans(facts, &mut out).await?;
-    out.compared
-        .push(format!("{} entries: numbers without gaps, each with the hash of the one before", out.entries));
+    copy.ended(&mut out);
+    let runs = match run_ids(journal.facts).await {
+        Ok(runs) => runs,
+        Err(e) => {
+            out.failed("the runs", &e);
+            vec![]
+        }
+    };
+    rows(journal, &mut out, &runs).await;
+    parts_of_runs(journal, &mut out, &runs).await;
+    if let Err(e) = strays(journal, &mut out).await {
+        out.failed("what belongs to no run", &e);
+    }
+    for run in &runs {
+        if let Err(e) = plan_of(journal.facts, run).await {
+            out.unread(e.message, e.cause);
+        }
+    }
     out.compared
         .push(format!("before-images of {} runs with the counts and sums in their entries", out.runs));
     out.compared.push(match &out.mirror {
         Some(place) => format!("{} entries with the mirror {place}", out.mirrored),
-        None => "no mirror on this machine: a cut tail cannot be told".into(),
+        None => "no mirror on this machine".into(),
     });
-    Ok(out)
+    out
 }
 
-async fn chain(
-    sql: &dyn Dialect,
-    tx: &mut dyn ReadTx,
-    out: &mut Verified,
-    mirrored: &mut BTreeMap<i64, Event>,
-) -> Result<()> {
+impl Verified {
+    /// A part that could not be read: the server's, the network's or the role's affair, or the journal's own.
+    fn failed(&mut self, what: &str, e: &Error) {
+        self.unread(format!("{what}: {}", e.message), e.cause);
+    }
+
+    fn unread(&mut self, text: String, cause: Cause) {
+        let elsewhere =
+            [Cause::ConnectionLost, Cause::Cancelled, Cause::NotAllowed, Cause::Full, Cause::Busy];
+        if elsewhere.contains(&cause) { self.unobserved.push(text) } else { self.findings.push(text) }
+    }
+
+    fn chain_compared(&mut self, first_signed: Option<i64>) {
+        self.compared.push(format!(
+            "{} entries: numbers without gaps, each with the hash of the one before",
+            self.entries
+        ));
+        let signed = self.entries - self.unsigned;
+        self.compared.push(match first_signed {
+            Some(first) if self.unsigned > 0 => format!(
+                "signatures of {signed} entries; those before entry {first} are chained, not signed: an earlier version wrote them"
+            ),
+            Some(_) => format!("signatures of {signed} entries"),
+            None => "no entry is signed: earlier versions wrote them, and whoever can write there can forge them".into(),
+        });
+    }
+}
+
+async fn begin(facts: &dyn Reader) -> Result<Box<dyn ReadTx>> {
+    let (snapshot, timeout) = (Snapshot::Transaction, Some(Duration::from_hours(1)));
+    facts.begin(ReadOptions { snapshot, timeout, ..ReadOptions::default() }).await
+}
+
+async fn chain(journal: &Journal<'_>, out: &mut Verified, copy: &mut CopyCheck) -> Result<()> {
+    let sql = journal.facts.dialect();
+    let mut tx = begin(journal.facts).await?;
+    let keys = KnownKeys::read(sql, &mut *tx, journal.signer).await?;
+    out.findings.extend(keys.findings());
+    let before = out.findings.len();
+    let mut signatures = Signatures::new(&keys, journal.target);
     let (mut prev, mut last) = (String::new(), 0_i64);
     loop {
         let filter = EventFilter { after: last, limit: Some(PAGE), ..EventFilter::default() };
-        let events = sql.events(tx, &filter).await?;
+        let events = sql.events(&mut *tx, &filter).await?;
         for event in &events {
             if event.seq != last + 1 {
                 out.findings.push(format!("entries {} to {} are missing", last + 1, event.seq - 1));
@@ -90,12 +152,8 @@ async fn chain(
                 out.findings
                     .push(format!("entry {} ({}) was altered after it was written", event.seq, event.kind));
             }
-            if let Some(kept) = mirrored.remove(&event.seq) {
-                out.mirrored += 1;
-                if kept != *event {
-                    out.findings.push(format!("entry {} differs from the mirror", event.seq));
-                }
-            }
+            out.findings.extend(signatures.next(event));
+            out.findings.extend(copy.next(event, keys.is_own(event)));
             out.entries += 1;
             prev.clone_from(&event.hash);
             last = event.seq;
@@ -104,53 +162,100 @@ async fn chain(
             break;
         }
     }
-    if sql.head(tx).await? != Some((last, prev)) {
+    out.findings.extend(copy.shorter(last));
+    if sql.head(&mut *tx).await? != Some((last, prev.clone())) {
         out.findings
             .push(format!("the journal's head does not name entry {last}: the tail was cut or altered"));
     }
+    out.findings.extend(signatures.findings());
+    out.unknown.extend(signatures.unknown());
+    let (unsigned, first) = signatures.unsigned();
+    out.unsigned = unsigned;
+    out.writers = signatures.into_writers();
+    out.chain_compared(first);
+    if out.findings.len() == before && out.entries > 0 {
+        journal.copy.saw(journal.target, last, &prev)?;
+    }
     Ok(())
 }
 
-/// What was approved is what the chained intents say.
-async fn plans(facts: &dyn Reader, out: &mut Verified) -> Result<()> {
-    let mut found = Vec::new();
-    let mut before = None;
+/// The numbers of all runs, oldest first; also of those whose rows were altered so that they cannot be read.
+async fn run_ids(facts: &dyn Reader) -> Result<Vec<String>> {
+    let (mut out, mut before) = (Vec::new(), None);
     loop {
         let mut tx = facts.begin(ReadOptions::default()).await?;
-        let runs = facts.dialect().run_ids(&mut *tx, &RunFilter::Latest { before, limit: PAGE }).await?;
-        drop(tx);
-        for run in &runs {
-            if let Err(e) = plan_of(facts, run).await {
-                found.push(e.message);
-            }
-        }
-        before = runs.last().and_then(|id| id.parse().ok());
-        if runs.len() < PAGE as usize {
-            break;
+        let page = facts.dialect().run_ids(&mut *tx, &RunFilter::Latest { before, limit: PAGE }).await?;
+        before = page.last().and_then(|id| id.parse().ok());
+        let all = page.len() < PAGE as usize;
+        out.extend(page);
+        if all {
+            out.reverse();
+            return Ok(out);
         }
     }
-    // Oldest first.
-    out.findings.extend(found.into_iter().rev());
-    Ok(())
 }
 
-/// Every batch's entry says how many images it kept and the sum of their hashes; every intent the same of its rows.
-async fn rows(sql: &dyn Dialect, tx: &mut dyn ReadTx, out: &mut Verified) -> Result<()> {
-    let altered = sql.altered_rows(tx).await?;
-    out.runs = altered.runs;
-    out.findings.extend(altered.images.into_iter().map(|w| {
-        let or = |t: Option<String>| t.unwrap_or_else(|| "nothing".into());
-        format!(
-            "images of run {} batch {}: its entry says {}, there is {}",
-            w.run,
-            w.batch,
-            or(w.said),
-            or(w.found)
-        )
-    }));
-    let planned = altered.planned.iter();
-    out.findings
-        .extend(planned.map(|run| format!("the planned rows of run {run} are not those of its intent")));
-    out.findings.extend(sql.altered(tx, None).await?.iter().map(Altered::text));
+/// Every batch's entry says how many images it kept and what they add up to; every intent the same of its rows. Where
+/// one cell keeps all of it from being compared, each run is looked at by itself.
+async fn rows(journal: &Journal<'_>, out: &mut Verified, runs: &[String]) {
+    match altered_rows(journal, None).await {
+        Ok(altered) => out.altered_rows(altered),
+        Err(e) if e.cause == Cause::ConnectionLost => out.failed("rows of runs", &e),
+        Err(_) => {
+            for run in runs {
+                match altered_rows(journal, Some(run)).await {
+                    Ok(altered) => out.altered_rows(altered),
+                    Err(e) => out.failed(&format!("rows of run {run}"), &e),
+                }
+            }
+        }
+    }
+}
+
+async fn altered_rows(journal: &Journal<'_>, run: Option<&str>) -> Result<AlteredRows> {
+    journal.facts.dialect().altered_rows(&mut *begin(journal.facts).await?, run).await
+}
+
+impl Verified {
+    fn altered_rows(&mut self, altered: AlteredRows) {
+        self.runs += altered.runs;
+        self.findings.extend(altered.images.into_iter().map(|w| {
+            let or = |t: Option<String>| t.unwrap_or_else(|| "nothing".into());
+            format!(
+                "images of run {} batch {}: its entry says {}, there is {}",
+                w.run,
+                w.batch,
+                or(w.said),
+                or(w.found)
+            )
+        }));
+        let planned = altered.planned.iter();
+        self.findings
+            .extend(planned.map(|run| format!("the planned rows of run {run} are not those of its intent")));
+    }
+}
+
+/// What the rows of runs say, against their entries.
+async fn parts_of_runs(journal: &Journal<'_>, out: &mut Verified, runs: &[String]) {
+    match altered(journal, None).await {
+        Ok(altered) => out.findings.extend(altered.iter().map(Altered::text)),
+        Err(e) if e.cause == Cause::ConnectionLost => out.failed("runs and their entries", &e),
+        Err(_) => {
+            for run in runs {
+                match altered(journal, Some(run)).await {
+                    Ok(altered) => out.findings.extend(altered.iter().map(Altered::text)),
+                    Err(e) => out.failed(&format!("run {run} and its entries"), &e),
+                }
+            }
+        }
+    }
+}
+
+async fn altered(journal: &Journal<'_>, run: Option<&str>) -> Result<Vec<Altered>> {
+    journal.facts.dialect().altered(&mut *begin(journal.facts).await?, run).await
+}
+
+async fn strays(journal: &Journal<'_>, out: &mut Verified) -> Result<()> {
+    out.findings.extend(journal.facts.dialect().strays(&mut *begin(journal.facts).await?).await?);
     Ok(())
 }

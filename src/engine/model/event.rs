@@ -2,6 +2,8 @@
 
 use serde::Deserialize;
 use serde::Serialize;
+
+use crate::engine::model::installation::EntrySignature;
 use sha2::{Digest as _, Sha256};
 
 /// An entry.
@@ -21,12 +23,20 @@ pub struct Event {
     pub prev: String,
     /// The hash of this entry.
     pub hash: String,
+    /// Who wrote it; none: an earlier version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed: Option<EntrySignature>,
 }
 
 impl Event {
     /// Its body; null where that is no JSON.
     pub fn parsed(&self) -> serde_json::Value {
         serde_json::from_str(&self.body).unwrap_or_default()
+    }
+
+    /// The sha256 of all of it, the signature included.
+    pub fn sum(&self) -> String {
+        hex::encode(Sha256::digest(serde_json::to_vec(self).unwrap_or_default()))
     }
 
     /// The hash that this entry must have.

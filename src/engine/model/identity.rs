@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 
 /// The dialect of an identity that names none: that of every plan and journal from before dialects were named.
 const UNNAMED: &str = "postgres";
+/// In place of a system identifier that the role may not see.
+const HIDDEN: &str = "?";
 
 /// Which database the plan is for. All of it must agree: a copied cluster keeps its system identifier.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +30,25 @@ pub struct Identity {
 }
 
 impl Identity {
+    /// What entries are signed for: the cluster and the database's name, which a restore keeps.
+    pub fn signed_name(&self) -> String {
+        let dialect = self.dialect.as_deref().unwrap_or(UNNAMED);
+        let system = self.system_identifier.as_deref().unwrap_or(HIDDEN);
+        format!("{dialect} {system} {}", self.database)
+    }
+
+    /// Is this the name of the same database? What one of two roles may not see tells nothing.
+    pub fn is_signed_as(&self, name: &str) -> bool {
+        let parts = |name: &str| -> Option<(String, String, String)> {
+            let (dialect, rest) = name.split_once(' ')?;
+            let (system, database) = rest.split_once(' ')?;
+            Some((dialect.into(), system.into(), database.into()))
+        };
+        let (Some(ours), Some(theirs)) = (parts(&self.signed_name()), parts(name)) else { return false };
+        let same_system = ours.1 == theirs.1 || ours.1 == HIDDEN || theirs.1 == HIDDEN;
+        ours.0 == theirs.0 && same_system && ours.2 == theirs.2
+    }
+
     /// Of a server as it described itself.
     pub fn from_server(server: &ServerInfo) -> Self {
         Self {

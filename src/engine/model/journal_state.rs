@@ -7,8 +7,13 @@ use crate::engine::model::error::{Class, Error};
 pub enum JournalState {
     /// With all its tables.
     Ready,
-    /// Not there, or of an older version.
+    /// Not there.
     Missing {
+        /// Migration files that `init` would apply.
+        pending: Vec<String>,
+    },
+    /// Made by an earlier version: it is read as it is, and nothing is changed until `init` has brought it up to date.
+    Older {
         /// Migration files that `init` would apply.
         pending: Vec<String>,
     },
@@ -42,7 +47,9 @@ impl JournalState {
     /// Why nothing of it can be read; none where it can be read, or where there is none.
     pub fn unread(&self) -> Option<String> {
         match self {
-            Self::Ready | Self::Missing { .. } | Self::Denied { readable: true, .. } => None,
+            Self::Ready | Self::Missing { .. } | Self::Older { .. } | Self::Denied { readable: true, .. } => {
+                None
+            }
             Self::Newer { files } => Some(format!(
                 "the journal was made by a newer midwatch (it has migrations {})",
                 files.join(", ")
@@ -62,6 +69,11 @@ impl JournalState {
             Self::Ready => return None,
             Self::Missing { .. } => refused("schema midwatch is not (wholly) here".into())
                 .hint("midwatch plan init --out init.json, then apply it"),
+            Self::Older { pending } => {
+                let lacks = pending.join(", ");
+                refused(format!("the journal was made by an earlier version of midwatch: it lacks {lacks}"))
+                    .hint("midwatch plan init --out init.json, then apply it; until then it can be read")
+            }
             Self::Newer { files } => {
                 let has = files.join(", ");
                 refused(format!("the journal here was made by a newer midwatch (it has migrations {has})"))

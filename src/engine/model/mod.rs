@@ -11,6 +11,7 @@ pub mod drift;
 pub mod error;
 pub mod event;
 pub mod identity;
+pub mod installation;
 pub mod journal_state;
 pub(crate) mod json;
 pub mod key_ranges;

@@ -9,8 +9,10 @@ use serde::Deserialize;
 pub struct Policy {
     /// Minutes after which a plan is applied no more.
     pub plan_ttl_min: u32,
-    /// Apply plans that another installation has made? Ours cannot tell whether those were edited.
+    /// Apply plans that another installation has made? Whether they were edited is known of trusted keys only.
     pub accept_foreign_plans: bool,
+    /// Go on although the journal's copy on this machine cannot be written?
+    pub allow_without_copy: bool,
     /// May irreversible work on production be done without the console?
     pub headless_irreversible: bool,
     /// Seconds that irreversible work on production must be read before it can be confirmed.
@@ -46,6 +48,7 @@ impl Default for Policy {
         Self {
             plan_ttl_min: 15,
             accept_foreign_plans: false,
+            allow_without_copy: false,
             headless_irreversible: false,
             reading_delay_s: 10,
             allow_unknown_lag: false,

@@ -210,6 +210,8 @@ pub struct Done {
     pub proof: Vec<(String, Option<u64>)>,
     /// What else came of it, in words.
     pub said: Vec<String>,
+    /// What was mended in the journal's copy, and what it lacks.
+    pub copy: Vec<String>,
     /// Why it stopped, where it did.
     pub failure: Option<crate::engine::model::error::Error>,
     /// Rows (or parts of the plan) that had moved, where that is why it was refused.
@@ -261,6 +263,7 @@ impl Default for Done {
             verified: None,
             proof: vec![],
             said: vec![],
+            copy: vec![],
             failure: None,
             moved: None,
             resumable: false,
@@ -282,7 +285,9 @@ impl Done {
     /// The process's exit code.
     pub fn exit_code(&self) -> u8 {
         match (self.outcome, &self.failure) {
-            (Outcome::Applied, _) => 0,
+            (Outcome::Applied, None) => 0,
+            // The journal has all of it, its copy has not.
+            (Outcome::Applied, Some(_)) => 7,
             (Outcome::Ambiguous, _) => 8,
             (Outcome::Partial, _) => 7,
             (_, Some(e)) if e.class == Class::Cancelled => 6,

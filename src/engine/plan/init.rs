@@ -60,7 +60,9 @@ async fn draft(cx: &PlanCx<'_>, params: &Params) -> Result<Draft> {
     let roles = roles(cx, params).await?;
     let state = state::state(cx.cx.facts).await;
     match (&state, state.refusal()) {
-        (JournalState::Missing { pending }, _) => create(cx, pending, &roles).await,
+        (JournalState::Missing { pending } | JournalState::Older { pending }, _) => {
+            create(cx, pending, &roles).await
+        }
         (JournalState::Ready | JournalState::Denied { .. }, _) if !roles.is_empty() => {
             admit(cx, &roles).await
         }

@@ -19,6 +19,7 @@ use crate::engine::model::row_query::{Keys, RowLimits, RowQuery};
 use crate::engine::model::row_store::{LineSum, RowSet, Summary};
 use crate::engine::model::step::{Action, check_in_transaction};
 use crate::engine::plan::operation::{ALL, Draft, Operation, PlanCx, Undo};
+use crate::engine::plan::privileges::Looked;
 use crate::engine::plan::request::{PlanNews, Planned, Request, UNDO};
 use crate::engine::plan::setup::PlanSetup;
 use crate::engine::plan::{missing_abilities, privileges, secrets, server_load, side_effects, undo};
@@ -44,6 +45,8 @@ struct ResolvedRequest<'e> {
     params: Params,
     undoes: Option<String>,
     draft: Draft,
+    /// Its statements come from a journal in which this installation has not signed them.
+    unsigned: bool,
 }
 
 /// Plans. `again`: the rows of a plan of the same, to be compared with it; a frozen selection is read by their keys.
@@ -108,7 +111,7 @@ pub(in crate::engine) async fn plan(
     plan.id = new_id(planning, &plan);
     measure(planning, &mut plan).await;
     plan.seal();
-    plan.signature = planning.signer.sign(&plan.digest)?;
+    plan.signature = planning.signer.sign_plan(&plan.digest)?;
     Ok(Planned { plan, rows })
 }
 
@@ -168,9 +171,11 @@ async fn collect_preflight(
     preflight.extend(asked.draft.preflight.iter().cloned());
     for step in &asked.draft.steps {
         if let Action::Rows(change) = &step.action {
-            preflight.extend(privileges::check(planning.facts, change).await);
+            let how = if asked.unsigned { Looked::Parsed } else { Looked::Planned };
+            preflight.extend(privileges::check(planning.facts, change, how).await);
             if by_images {
-                preflight.extend(privileges::check_inverse(planning.facts, &undo::inverse(change, "")).await);
+                let inverse = undo::inverse(change, "");
+                preflight.extend(privileges::check_inverse(planning.facts, &inverse, how).await);
             }
         }
     }
@@ -204,6 +209,7 @@ async fn ask<'e>(
                 params: params.clone(),
                 undoes: None,
                 draft,
+                unsigned: false,
             })
         }
         Request::Undo { run } => {
@@ -211,13 +217,14 @@ async fn ask<'e>(
             let operation = planning.operations.iter().copied().find(|o| o.spec().verb == record.operation);
             // The inverse changes the same: what is asked before the one is asked before the other.
             let cx = &PlanCx { questions: operation.map_or(&[], |o| o.spec().asks), ..*cx };
+            let note = undo::signature_note(planning, cx, run).await;
             let own = match operation {
                 Some(operation) => operation.undo(cx, &record).await?,
                 None => None,
             };
             let inverse = match own {
                 Some(own) => own,
-                None => undo::from_images(cx, &record).await?,
+                None => undo::from_images(cx, &record, note.is_some()).await?,
             };
             match inverse {
                 Undo::Draft(mut draft) => {
@@ -225,9 +232,13 @@ async fn ask<'e>(
                     let write =
                         operation.and_then(|o| o.declared_write(planning.profile, &record.name, &params));
                     draft.preflight.extend(cx.answers_before_undo(write, &record.name).await);
+                    let unsigned = note.is_some();
+                    if let Some(note) = note {
+                        draft.preflight.push(Preflight::new(undo::SIGNATURE, Ready::Warn, note));
+                    }
                     let (verb, params) = (UNDO.into(), Params::default());
                     let (name, undoes, draft) = (record.name, Some(record.id), *draft);
-                    Ok(ResolvedRequest { operation: None, verb, name, params, undoes, draft })
+                    Ok(ResolvedRequest { operation: None, verb, name, params, undoes, draft, unsigned })
                 }
                 Undo::Impossible { why } => Err(Error::new(
                     crate::engine::model::error::Class::Refused,

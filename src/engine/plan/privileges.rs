@@ -8,30 +8,44 @@ use crate::engine::model::query::{AnySql, ProfileSql};
 use crate::engine::port::reader::{ReadOptions, Reader};
 use crate::engine::port::row_sql::{CheckMethod, CheckedStatement};
 
+/// How far the server looks at a statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::engine) enum Looked {
+    /// As far as its plan, for which it may evaluate what is constant.
+    Planned,
+    /// Names and types alone: nothing that stands in it is called.
+    Parsed,
+}
+
 /// One line for all that is in order, and one for each statement that is not.
-pub(in crate::engine) async fn check(facts: &dyn Reader, change: &RowChange) -> Vec<Preflight> {
-    let (fine, wrong) = planned(facts, change).await;
+pub(in crate::engine) async fn check(facts: &dyn Reader, change: &RowChange, how: Looked) -> Vec<Preflight> {
+    let (fine, wrong) = planned(facts, change, how).await;
     let mut out: Vec<_> = needed(facts).await.into_iter().collect();
     if wrong.is_empty() {
-        out.push(Preflight::new("statements", Ready::Ok, format!("{fine} statements planned by the server")));
+        let by = if how == Looked::Planned { "planned" } else { "parsed" };
+        out.push(Preflight::new("statements", Ready::Ok, format!("{fine} statements {by} by the server")));
     }
     out.extend(wrong.into_iter().map(|(ready, text)| Preflight::new("statements", ready, text)));
     out
 }
 
 /// What would keep this role from taking the change back. It does not stop the change: somebody else may take it back.
-pub(in crate::engine) async fn check_inverse(facts: &dyn Reader, inverse: &RowChange) -> Vec<Preflight> {
-    let (_, wrong) = planned(facts, inverse).await;
+pub(in crate::engine) async fn check_inverse(
+    facts: &dyn Reader,
+    inverse: &RowChange,
+    how: Looked,
+) -> Vec<Preflight> {
+    let (_, wrong) = planned(facts, inverse, how).await;
     let warn = |(_, text)| Preflight::new("undo", Ready::Warn, format!("to take it back: {text}"));
     wrong.into_iter().map(warn).collect()
 }
 
-async fn planned(facts: &dyn Reader, change: &RowChange) -> (usize, Vec<(Ready, String)>) {
+async fn planned(facts: &dyn Reader, change: &RowChange, how: Looked) -> (usize, Vec<(Ready, String)>) {
     let (mut fine, mut wrong) = (0, Vec::new());
     for CheckedStatement { what, sql, method } in facts.dialect().checked_statements(change) {
         let answer = match method {
-            CheckMethod::Explain => ask(facts, (&sql).into()).await.map(drop),
-            CheckMethod::Prepare => prepared(facts, &sql).await,
+            CheckMethod::Explain if how == Looked::Planned => ask(facts, (&sql).into()).await.map(drop),
+            CheckMethod::Explain | CheckMethod::Prepare => prepared(facts, &sql).await,
         };
         match answer {
             Ok(()) => fine += 1,

@@ -11,6 +11,7 @@ use crate::engine::plan::operation::{Operation, PlanCx};
 use crate::engine::port::backups::Backups;
 use crate::engine::port::copies::Copies;
 use crate::engine::port::files::Files;
+use crate::engine::port::journal_copy::JournalCopy;
 use crate::engine::port::name_changes::NameChanges;
 use crate::engine::port::reader::Reader;
 use crate::engine::port::signer::Signer;
@@ -34,6 +35,7 @@ pub(in crate::engine) struct PlanSetup<'e> {
     pub(in crate::engine) backups: &'e dyn Backups,
     pub(in crate::engine) spools: &'e dyn Spools,
     pub(in crate::engine) signer: &'e dyn Signer,
+    pub(in crate::engine) journal_copy: &'e dyn JournalCopy,
     pub(in crate::engine) clock: fn() -> DateTime<Utc>,
 }
 

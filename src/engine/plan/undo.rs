@@ -2,9 +2,11 @@
 
 use serde::Deserialize;
 
+use crate::engine::journal::origin::{self, Known};
 use crate::engine::journal::{self, overtaken};
 use crate::engine::model::change::{RowChange, RowKind, TypedColumn};
-use crate::engine::model::error::Result;
+use crate::engine::model::error::{Class, Error, Result};
+use crate::engine::model::identity::Identity;
 use crate::engine::model::name_change::NameChange;
 use crate::engine::model::plan::{Plan, Unit};
 use crate::engine::model::preflight::{Preflight, Ready, Reversible, Verification};
@@ -13,15 +15,20 @@ use crate::engine::model::row_query::{Expr, ImagesOf, RowQuery, RowsFrom, Side};
 use crate::engine::model::step::{Action, Lock, LockStrength, Step};
 use crate::engine::plan::operation::{Draft, PlanCx, Undo, lock, renaming_word};
 use crate::engine::plan::request::UNDO;
-use crate::engine::plan::tables::{self, Table};
+use crate::engine::plan::setup::PlanSetup;
+use crate::engine::plan::tables::{self, Stored, Table};
 use crate::engine::port::name_changes::NameChanges as _;
 use crate::engine::port::row_sql::{Bypassed, Obstacle};
+
+/// The line of an inverse whose run's plan this installation has not signed.
+pub(crate) const SIGNATURE: &str = "signature";
 
 /// Rows named that others have changed since.
 const NAMED: usize = 10;
 
 /// What the images of a run make of it, and what its statements said of their way back.
-pub(in crate::engine) async fn from_images(cx: &PlanCx<'_>, run: &RunRecord) -> Result<Undo> {
+/// `unsigned`: this installation has not signed the run's plan.
+pub(in crate::engine) async fn from_images(cx: &PlanCx<'_>, run: &RunRecord, unsigned: bool) -> Result<Undo> {
     let impossible = |why: &str| Ok(Undo::Impossible { why: why.to_owned() });
     if run.live {
         return impossible("it is still going on");
@@ -37,7 +44,7 @@ pub(in crate::engine) async fn from_images(cx: &PlanCx<'_>, run: &RunRecord) -> 
     if let Some(why) = renamed_since(cx, run, &plan).await? {
         return impossible(&why);
     }
-    let mut way = InverseDraft { redone: redone(cx, run, &plan).await, ..InverseDraft::default() };
+    let mut way = InverseDraft { redone: redone(cx, run, &plan).await, unsigned, ..InverseDraft::default() };
     for (at, step) in plan.steps.iter().enumerate().rev() {
         match &step.action {
             Action::Rows(change) => way.rows(cx, run, &plan, (at, step), change).await?,
@@ -110,6 +117,8 @@ struct InverseDraft {
     renames: Vec<NameChange>,
     /// The plan whose steps are done again, where the run itself had taken them back.
     redone: Option<Plan>,
+    /// Nothing that the plan says is taken for true.
+    unsigned: bool,
 }
 
 impl InverseDraft {
@@ -122,7 +131,10 @@ impl InverseDraft {
         change: &RowChange,
     ) -> Result<()> {
         let mut inverse = inverse(change, &run.id);
-        let (table, _) = tables::resolve(cx, &mut inverse).await?;
+        let (table, follow) = tables::resolve(cx, &mut inverse).await?;
+        if self.unsigned {
+            types_are_of_tables(&inverse, &table, &follow)?;
+        }
         if inverse.kind == RowKind::Delete {
             if let Some(needs) = table.referrers.hidden() {
                 let what =
@@ -208,6 +220,51 @@ impl InverseDraft {
             undoes: None,
         }
     }
+}
+
+/// What is said of an inverse whose run's plan this installation has not signed; none: it has.
+pub(in crate::engine) async fn signature_note(
+    planning: &PlanSetup<'_>,
+    cx: &PlanCx<'_>,
+    run: &str,
+) -> Option<String> {
+    let known = Known {
+        signer: planning.signer,
+        copy: planning.journal_copy,
+        target: &Identity::from_server(cx.cx.server),
+    };
+    let origin = async {
+        let plan = journal::runs::plan_of(planning.facts, run).await?;
+        origin::of_run(planning.facts, &known, run, &plan).await
+    };
+    match origin.await {
+        Ok(origin) => origin.note(),
+        Err(e) => Some(format!("whose plan the journal has cannot be told: {}", e.message)),
+    }
+}
+
+/// A type stands in statements as it is written: in a plan that is not ours it must be the catalog's own word.
+fn types_are_of_tables(change: &RowChange, table: &Table, follow: &[Table]) -> Result<()> {
+    let of = |columns: Vec<&TypedColumn>, table: &Table| -> Result<()> {
+        let known = |c: &TypedColumn| {
+            let named =
+                |s: &Stored| s.name == c.name && (s.type_name == c.type_name || s.qualified == c.type_name);
+            table.columns.iter().any(named)
+        };
+        let Some(column) = columns.into_iter().find(|c| !known(c)) else { return Ok(()) };
+        let what = format!(
+            "column {} of {} is not of the type that the journal says",
+            column.name,
+            table.name.brief()
+        );
+        Err(Error::new(Class::Refused, what)
+            .hint("its plan is not signed by this installation: midwatch journal verify"))
+    };
+    of(change.key.iter().chain(&change.columns).chain(&change.kept).collect(), table)?;
+    for (derived, table) in change.derived.iter().zip(follow) {
+        of(derived.key.iter().chain(&derived.columns).collect(), table)?;
+    }
+    Ok(())
 }
 
 /// Rows to put back, from the images of the run.

@@ -21,7 +21,7 @@ pub struct Adapters {
     pub spools: Arc<dyn Spools>,
     /// The journal's copy.
     pub journal_copy: Arc<dyn JournalCopy>,
-    /// Signs plans.
+    /// Keys: signs plans and entries.
     pub signer: Arc<dyn Signer>,
     /// Makes backups.
     pub backups: Arc<dyn Backups>,

@@ -1,4 +1,8 @@
-//! The journal's copy on the operator's machine.
+//! The journal's copy on the operator's machine: the entries that this machine has written.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
 
 use crate::engine::model::error::Result;
 use crate::engine::model::event::Event;
@@ -6,10 +10,47 @@ use crate::engine::model::identity::Identity;
 
 /// The copy on the operator's side.
 pub trait JournalCopy: Send + Sync {
-    /// One more entry, after its commit.
+    /// Makes sure that entries can be written: there is a place, and room. Gives what it had to mend.
+    fn ready(&self, target: &Identity) -> Result<Option<String>>;
+    /// One more entry, after its commit. Intents and outcomes are on the disk when it returns.
     fn append(&self, target: &Identity, event: &Event) -> Result<()>;
-    /// All entries kept for a target; `None`: there is no mirror.
-    fn read(&self, target: &Identity) -> Result<Option<Vec<Event>>>;
-    /// Where it is kept.
-    fn place(&self, target: &Identity) -> String;
+    /// All that is kept for a target; `None`: there is no copy.
+    fn read(&self, target: &Identity) -> Result<Option<Copied>>;
+    /// Writes it anew, in order, with these entries besides; what it was is kept beside it.
+    fn mend(&self, target: &Identity, missing: &[Event]) -> Result<()>;
+    /// How far the journal was seen from here.
+    fn mark(&self, target: &Identity) -> Result<Option<Mark>>;
+    /// It was seen as far as this, unless it was seen farther before.
+    fn saw(&self, target: &Identity, seq: i64, hash: &str) -> Result<()>;
+    /// Where it is kept; none: nowhere.
+    fn place(&self, target: &Identity) -> Option<String>;
+}
+
+/// What a copy holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Copied {
+    /// By number.
+    pub entries: BTreeMap<i64, CopiedEntry>,
+    /// What is no entry, or out of its place.
+    pub damage: Vec<String>,
+}
+
+/// An entry of the copy, without its text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CopiedEntry {
+    /// What kind.
+    pub kind: String,
+    /// Of all of it ([`Event::sum`]).
+    pub sum: String,
+}
+
+/// The highest entry of a journal that was seen from this machine.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mark {
+    /// Its number.
+    pub seq: i64,
+    /// Its hash.
+    pub hash: String,
+    /// The last entry that was written into the copy.
+    pub copied: i64,
 }

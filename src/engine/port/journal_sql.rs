@@ -6,6 +6,7 @@
 use crate::engine::model::diff::PlannedRow;
 use crate::engine::model::error::Result;
 use crate::engine::model::event::Event;
+use crate::engine::model::installation::Installation;
 use crate::engine::model::journal_state::JournalState;
 use crate::engine::model::preflight::{Preflight, Verification};
 use crate::engine::model::record::{Altered, RunRecord};
@@ -62,12 +63,25 @@ pub trait JournalSql: Sync {
     ) -> Fut<'a, Result<Option<Measured>>>;
     /// Entries, oldest first.
     fn events<'a>(&'a self, tx: &'a mut dyn ReadTx, filter: &'a EventFilter) -> Fut<'a, Result<Vec<Event>>>;
+    /// Public keys of those who wrote entries; none in a journal of an earlier version.
+    fn installations<'a>(&'a self, tx: &'a mut dyn ReadTx) -> Fut<'a, Result<Vec<Installation>>>;
+    /// How many runs each of them has begun, by fingerprint.
+    fn runs_begun<'a>(&'a self, tx: &'a mut dyn ReadTx) -> Fut<'a, Result<Vec<(String, u64)>>>;
     /// Number and hash of the entry that the journal's head names.
     fn head<'a>(&'a self, tx: &'a mut dyn ReadTx) -> Fut<'a, Result<Option<(i64, String)>>>;
     /// Parts of the rows of runs that their entries do not bear out; of one run, or of all.
     fn altered<'a>(&'a self, tx: &'a mut dyn ReadTx, run: Option<&'a str>) -> Fut<'a, Result<Vec<Altered>>>;
-    /// Before-images and planned rows against the sums in the entries.
-    fn altered_rows<'a>(&'a self, tx: &'a mut dyn ReadTx) -> Fut<'a, Result<AlteredRows>>;
+    /// Before-images and planned rows against the sums in the entries; of one run, or of all.
+    fn altered_rows<'a>(
+        &'a self,
+        tx: &'a mut dyn ReadTx,
+        run: Option<&'a str>,
+    ) -> Fut<'a, Result<AlteredRows>>;
+    /// What the journal has and no run of it says, in words: entries of runs that are not there, files that were not
+    /// applied as they are.
+    fn strays<'a>(&'a self, tx: &'a mut dyn ReadTx) -> Fut<'a, Result<Vec<String>>>;
+    /// The first entry that is signed.
+    fn first_signed<'a>(&'a self, tx: &'a mut dyn ReadTx) -> Fut<'a, Result<Option<i64>>>;
 }
 
 /// What makes the journal.

@@ -28,6 +28,10 @@ pub trait Runner: Sync {
     fn task(&self) -> &'static str;
     /// Asked when a plan is opened and again before its first step: arguments that do not parse refuse the plan.
     fn start(&self, task: &Task) -> Result<Box<dyn Running>>;
+    /// Does it run commands on the operator's machine? Those come from plans of this installation only.
+    fn runs_commands(&self) -> bool {
+        false
+    }
     /// What a plan says of its run since plans have fields for it, of one made before.
     fn limits(&self, _task: &Task) -> TaskLimits {
         TaskLimits::default()
@@ -113,6 +117,8 @@ pub struct RunCx<'a> {
     pub(in crate::engine) marks: Vec<(i64, u64)>,
     /// What is told at the end besides.
     pub said: Vec<String>,
+    /// Why the last entries are not in the journal's copy, where that is so.
+    pub(in crate::engine) uncopied: Option<String>,
     /// What the tasks of this session hand on to each other.
     pub kept: TaskValues,
 }

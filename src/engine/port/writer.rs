@@ -1,5 +1,7 @@
 //! The way to change something: opened by an approval only, and able to do what a plan says, nothing else.
 
+use std::sync::Arc;
+
 use crate::engine::gate::guard::Approved;
 use crate::engine::model::blocker::EndSession;
 use crate::engine::model::change::RowChange;
@@ -11,6 +13,7 @@ use crate::engine::model::record::{Operator, Outcome};
 use crate::engine::model::row_store::RawRow;
 use crate::engine::model::step::Step;
 use crate::engine::port::reader::Fut;
+use crate::engine::port::signer::Signer;
 
 /// Opens writers on one target.
 pub trait Writers: Send + Sync {
@@ -20,8 +23,10 @@ pub trait Writers: Send + Sync {
 }
 
 /// How to work.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct RunLimits {
+    /// Signs the entries.
+    pub signer: Arc<dyn Signer>,
     /// Who applies the plan.
     pub operator: Operator,
     /// How long to wait for a lock (milliseconds).

@@ -25,8 +25,17 @@ impl RunCx<'_> {
         (self.watcher)(self.progress.clone());
     }
 
-    pub(crate) fn copy_entry(&self, event: &Event) {
-        copy_entry(self.adapters, &self.plan.identity, event);
+    pub(crate) fn copy_entry(&mut self, event: &Event) {
+        let failed = copy_entry(self.adapters, &self.plan.identity, event);
+        self.uncopied = failed.or(self.uncopied.take());
+    }
+
+    /// The last entries are not in the copy: what the run has done so far stands, and it does no more.
+    pub(crate) fn is_copied(&self) -> Result<(), RunStop> {
+        match &self.uncopied {
+            Some(why) if !self.policy.allow_without_copy => Err(RunStop::known(uncopied(why))),
+            _ => Ok(()),
+        }
     }
 
     /// An entry of the run, or the reason to stop: what is not written down has not happened.
@@ -77,6 +86,7 @@ impl RunCx<'_> {
         loop {
             self.notes().await;
             self.end_blockers().await?;
+            self.is_copied()?;
             match self.control.wish() {
                 ControlRequest::Go => {
                     if said {
@@ -162,6 +172,12 @@ impl RunCx<'_> {
     pub(crate) fn millis(&self) -> i64 {
         (self.clock)().timestamp_millis()
     }
+}
+
+/// Why a run ends whose entries cannot be copied.
+pub(crate) fn uncopied(why: &str) -> Error {
+    Error::new(Class::Failed, format!("the journal's copy lacks the last entries: {why}"))
+        .hint("make room there (or set allow_without_copy in [policy]); the next run adds what is missing")
 }
 
 /// Is maintenance allowed by the server's clock?

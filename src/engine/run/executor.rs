@@ -3,6 +3,7 @@
 
 use crate::engine::run::setup::Setup;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::json;
 
@@ -15,9 +16,12 @@ use crate::engine::model::progress::{Control, Done, Phase, Progress, ProgressSin
 use crate::engine::model::record::Outcome;
 use crate::engine::model::step::{Action, Step, Task, check_in_transaction};
 use crate::engine::model::stored::another_version;
-use crate::engine::port::runner::{RunCx, RunStop, Runners, Running, TaskLimits, TaskValues, runner_of};
+use crate::engine::port::runner::{
+    RunCx, RunStop, Runner, Runners, Running, TaskLimits, TaskValues, runner_of,
+};
 use crate::engine::port::writer::{Cursor, Ending, RunLimits, Writer};
-use crate::engine::run::start::{check_identity, copy_entry, intent};
+use crate::engine::run::control::uncopied as uncopied_error;
+use crate::engine::run::start::{check_identity, copy_entry, copy_ready, intent};
 use crate::engine::run::unstarted;
 
 /// Tasks that this session has started, by their step.
@@ -39,6 +43,11 @@ pub(in crate::engine) fn started(runners: Runners<'_>, task: &Task) -> Result<Bo
 pub(in crate::engine) fn check_steps(runners: Runners<'_>, plan: &Plan) -> Result<()> {
     tasks(plan).try_for_each(|(_, task)| started(runners, task).map(drop))?;
     check_in_transaction(&plan.steps)
+}
+
+/// Does a plan run commands on the operator's machine?
+pub(in crate::engine) fn runs_commands(runners: Runners<'_>, plan: &Plan) -> bool {
+    tasks(plan).any(|(_, task)| runner_of(runners, &task.word).is_some_and(Runner::runs_commands))
 }
 
 fn tasks(plan: &Plan) -> impl Iterator<Item = (usize, &Task)> {
@@ -76,14 +85,17 @@ pub(in crate::engine) async fn run(
     watcher(progress.clone());
     let checked = async {
         check_steps(setup.runners, plan)?;
-        check_identity(setup.facts, plan).await
+        check_identity(setup.facts, plan).await?;
+        copy_ready(setup, plan).await
     };
-    if let Err(e) = checked.await {
-        return Done::refused(e);
-    }
+    let copy = match checked.await {
+        Ok(copy) => copy,
+        Err(e) => return Done::refused(e),
+    };
     let of_tasks = task_limits(setup.runners, plan);
     let policy = setup.policy.lock_timeout_ms;
     let limits = RunLimits {
+        signer: Arc::clone(&setup.adapters.signer),
         operator: setup.operator.clone(),
         lock_timeout_ms: of_tasks.lock_timeout_ms.map_or(policy, |ms| ms.min(policy)),
         statement_timeout_ms: setup.policy.statement_timeout_ms,
@@ -93,8 +105,8 @@ pub(in crate::engine) async fn run(
         Ok(writer) => writer,
         Err(e) => return Done::refused(e),
     };
-    let begun = match begin(setup, &approved, &mut *writer, &mut progress, watcher).await {
-        Ok(begun) => begun,
+    let (begun, uncopied) = match begin(setup, &approved, &mut *writer, &mut progress, watcher).await {
+        Ok((begun, failed)) => (begun, failed.or(copy.uncopied)),
         Err(not_begun) => {
             writer.close().await;
             return match not_begun {
@@ -121,9 +133,12 @@ pub(in crate::engine) async fn run(
         progress,
         marks: vec![],
         said: vec![],
+        uncopied,
         kept: TaskValues::default(),
     };
-    run.finish(setup.runners).await
+    let mut done = run.finish(setup.runners).await;
+    done.copy.splice(0..0, copy.mended);
+    done
 }
 
 /// Why a run has no place in the journal.
@@ -141,12 +156,12 @@ async fn begin(
     writer: &mut dyn Writer,
     progress: &mut Progress,
     watcher: ProgressSink<'_>,
-) -> Result<Cursor, NotBegun> {
+) -> Result<(Cursor, Option<String>), NotBegun> {
     let refused = |e: Error| NotBegun::Refused(Box::new(Done::refused(e)));
     if let Some(run) = approved.resumes() {
         let (begun, event) = writer.take_over(run).await.map_err(refused)?;
-        copy_entry(setup.adapters, &approved.plan().identity, &event);
-        return Ok(begun);
+        let uncopied = copy_entry(setup.adapters, &approved.plan().identity, &event);
+        return Ok((begun, uncopied));
     }
     progress.phase = Phase::Checking;
     watcher(progress.clone());
@@ -201,6 +216,12 @@ impl RunCx<'_> {
                 }
             }
         }
+        if let Some(why) = &self.uncopied {
+            if !self.policy.allow_without_copy {
+                done.failure.get_or_insert_with(|| uncopied_error(why).durable());
+            }
+            done.copy.push(format!("the journal's copy lacks the last entries: {why}"));
+        }
         self.publish(Phase::Done);
         self.writer.close().await;
         done
@@ -231,6 +252,7 @@ impl RunCx<'_> {
 
     async fn steps(&mut self, runners: Runners<'_>, tasks: &mut Tasks) -> Result<(), RunStop> {
         while let Some(step) = self.plan.steps.get(self.begun.step) {
+            self.is_copied()?;
             self.progress.step.clone_from(&step.title);
             self.progress.stage.clone_from(&step.id);
             if !matches!(step.action, Action::Rows(_)) {

@@ -5,6 +5,7 @@ use futures_util::future::join;
 use serde_json::json;
 
 use crate::engine::gate::guard::Approved;
+use crate::engine::journal::copied;
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::event::Event;
 use crate::engine::model::identity::Identity;
@@ -38,7 +39,7 @@ pub(in crate::engine) async fn intent(
     approved: &Approved,
     progress: &mut Progress,
     watcher: ProgressSink<'_>,
-) -> Result<Cursor> {
+) -> Result<(Cursor, Option<String>)> {
     progress.phase = Phase::Staging;
     watcher(progress.clone());
     let plan = approved.plan();
@@ -66,14 +67,14 @@ pub(in crate::engine) async fn intent(
         "by": setup.operator.to_string(), "phrase": plan.phrase,
     });
     let event = writer.staged(&begun, &body).await?;
-    copy_entry(setup.adapters, &plan.identity, &event);
+    let uncopied = copy_entry(setup.adapters, &plan.identity, &event);
     if plan.rows > MANY {
         writer.analyse().await;
     }
     if !bootstrap.is_empty() {
         begun.applied = bootstrap.len() as u64;
     }
-    Ok(begun)
+    Ok((begun, uncopied))
 }
 
 /// A page of rows, step by step; the rows of each are numbered from one. `staged`: the step so far, and its rows.
@@ -93,9 +94,45 @@ async fn stage(
     Ok(())
 }
 
-/// The journal has it; a mirror that cannot be written is behind, which is said and no reason to stop.
-pub(in crate::engine) fn copy_entry(adapters: &Adapters, target: &Identity, event: &Event) {
-    if let Err(e) = adapters.journal_copy.append(target, event) {
-        tracing::warn!("{e}");
+/// The journal has it; a copy that cannot be written is behind. Gives the reason.
+pub(in crate::engine) fn copy_entry(adapters: &Adapters, target: &Identity, event: &Event) -> Option<String> {
+    let e = adapters.journal_copy.append(target, event).err()?;
+    tracing::warn!("{e}");
+    Some(e.message)
+}
+
+/// What had to be done to the journal's copy before a run.
+#[derive(Debug, Default)]
+pub(in crate::engine) struct CopyReady {
+    /// What was mended, in words.
+    pub(in crate::engine) mended: Vec<String>,
+    /// Why it cannot be written, where the policy allows that.
+    pub(in crate::engine) uncopied: Option<String>,
+}
+
+/// No journal, no action: that holds for the key that signs its entries and for its copy too.
+pub(in crate::engine) async fn copy_ready(setup: &Setup<'_>, plan: &Plan) -> Result<CopyReady> {
+    let refused = |what: String| Error::new(Class::Refused, format!("no journal, no action: {what}"));
+    if setup.adapters.signer.own()?.is_none() {
+        return Err(refused("there is no place for the key that signs its entries".into())
+            .hint("set HOME, state_dir in midwatch.toml, or MIDWATCH_KEY_FILE"));
+    }
+    let (copy, signer) = (&*setup.adapters.journal_copy, &*setup.adapters.signer);
+    let makes_journal = plan.steps.first().is_some_and(|s| matches!(s.action, Action::Bootstrap));
+    let ready = if makes_journal {
+        copy.ready(&plan.identity).map(|healed| healed.into_iter().collect())
+    } else {
+        copied::made_ready(setup.facts, copy, signer, &plan.identity).await
+    };
+    match ready {
+        Ok(mended) => Ok(CopyReady { mended, uncopied: None }),
+        Err(e) if setup.policy.allow_without_copy => {
+            Ok(CopyReady { mended: vec![], uncopied: Some(e.message) })
+        }
+        Err(e) => {
+            let hint =
+                e.hint.unwrap_or_else(|| "make room there, or set allow_without_copy in [policy]".into());
+            Err(refused(e.message).hint(hint))
+        }
     }
 }

@@ -373,6 +373,7 @@ mod tests {
             body: body.to_string(),
             prev: String::new(),
             hash: String::new(),
+            signed: None,
         }
     }
 

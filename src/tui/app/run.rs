@@ -122,6 +122,7 @@ impl App {
             verified: None,
             proof: vec![],
             said: vec![],
+            copy: vec![],
             failure: Some(why),
             moved: None,
             resumable: false,

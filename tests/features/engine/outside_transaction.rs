@@ -120,6 +120,7 @@ async fn cut_off(engine: Engine, plan: &Plan, rows: &Arc<dyn RowSet>) -> (Engine
     let (engine, approved) = approved(engine, plan, rows).await;
     let parts = engine.into_parts();
     let limits = RunLimits {
+        signer: Arc::clone(&parts.adapters.signer),
         operator: parts.operator.clone(),
         lock_timeout_ms: 1_000,
         statement_timeout_ms: 10_000,

@@ -12,6 +12,17 @@ left join lateral (select sum((e.body::jsonb ->> 'statements')::bigint) as state
                    from midwatch.events e where e.run = r.id and e.kind = 'step') s on true
 left join lateral (select e.body::jsonb ->> 'to' as upto from midwatch.events e
                    where e.run = r.id and e.kind in ('batch', 'step') order by e.seq desc limit 1) p on true
+left join lateral (select e.body::jsonb as body from midwatch.events e
+                   where e.run = r.id and e.kind = 'outcome' order by e.seq desc limit 1) v on true
+-- Who works on it: earlier versions did not write that down.
+left join lateral (select e.body::jsonb as body from midwatch.events e
+                   where e.run = r.id and e.kind in ('intent', 'resumed', 'reconnected')
+                   order by e.seq desc limit 1) t on true
+left join lateral (select max((e.body::jsonb ->> 'undone_fence')::bigint) as fence
+                   from midwatch.runs x join midwatch.events e on e.run = x.id and e.kind = 'intent'
+                   where x.undoes = r.id) u on true
+left join lateral (select max((e.body::jsonb ->> 'step')::int) as step from midwatch.events e
+                   where e.run = r.id and e.kind in ('batch', 'step')) z on true
 -- What comes after an outcome has taken it back.
 left join lateral (select e.kind, e.body::jsonb as body from midwatch.events e
                    where e.run = r.id and e.kind in ('outcome', 'resumed', 'reconnected')
@@ -36,10 +47,26 @@ cross join lateral (values
   ('position', case when r.checkpoint = 0 and r.step > coalesce((l.body ->> 'step')::int, -1) then 'after ' || coalesce(l.body ->> 'to', '0')
                     else 'after ' || r.checkpoint end, 'after ' || coalesce(p.upto, l.body ->> 'to', '0')),
   ('outcome', r.outcome, case when o.kind = 'outcome' then o.body ->> 'outcome' else 'running' end),
-  ('proof', case when r.outcome <> 'running' then r.verified::text end,
-   case when r.outcome <> 'running' and o.kind = 'outcome' then o.body ->> 'verified' end),
-  ('way on', case when r.outcome <> 'running' then r.resumable::text end,
-   case when r.outcome <> 'running' and o.kind = 'outcome' then o.body ->> 'resumable' end)
+  ('proof', r.verified::text, v.body ->> 'verified'),
+  ('way on', r.resumable::text, case when o.kind = 'outcome' then o.body ->> 'resumable' else 'false' end),
+  ('plan''s text', case when i.body ? 'text_sha256' then encode(sha256(convert_to(r.plan_text, 'UTF8')), 'hex') end,
+   i.body ->> 'text_sha256'),
+  ('fence', case when i.body ? 'fence' then r.fence::text end,
+   case when i.body ? 'fence' then greatest((t.body ->> 'fence')::bigint, u.fence)::text end),
+  ('lock''s session', case when t.body ? 'lock_pid' then r.lock_pid::text end, t.body ->> 'lock_pid'),
+  ('sessions', case when t.body ? 'backends' then r.backends::text end, t.body ->> 'backends'),
+  -- What a run says of itself while it goes on has no entry: who looks at it sees it, nothing is decided by it.
+  ('message', case when o.kind = 'outcome' then r.message end, case when o.kind = 'outcome' then o.body ->> 'message' end),
+  ('batch size', case when o.kind = 'outcome' then r.batch_rows::text end, null),
+  ('end', case when o.kind is distinct from 'outcome' or o.body ? 'ended' then r.ended_at::text end,
+   case when o.kind = 'outcome' then o.body ->> 'ended' end),
+  ('last sign of life', case when o.kind = 'outcome' and o.body ? 'beat' then r.beat_at::text end,
+   case when o.kind = 'outcome' then o.body ->> 'beat' end),
+  ('step', case when o.kind = 'outcome' and o.body ? 'step' then r.step::text
+                when r.step < z.step then 'before ' || z.step end,
+   case when o.kind = 'outcome' and o.body ? 'step' then o.body ->> 'step' end),
+  ('checkpoint', case when o.kind = 'outcome' and o.body ? 'checkpoint' then r.checkpoint::text end,
+   case when o.kind = 'outcome' then o.body ->> 'checkpoint' end)
 ) as w(what, found, said)
 where ($1::bigint is null or r.id = $1::bigint) and w.found is distinct from w.said
 order by r.id

@@ -2,8 +2,11 @@
 
 use serde::Deserialize;
 
+use super::{digests, install};
+
 use crate::engine::model::error::Result;
 use crate::engine::model::event::Event;
+use crate::engine::model::installation::Installation;
 use crate::engine::model::query::{Param, Sql};
 use crate::engine::model::record::Altered;
 use crate::engine::port::journal_sql::{AlteredRows, EventFilter};
@@ -11,6 +14,38 @@ use crate::engine::port::reader::ReadTx;
 
 /// A run's row against its entries; `$1`: the run, null: all. What goes on is in both, in one transaction.
 pub(in crate::dialect::postgres) const ALTERED_RUNS: &str = include_str!("altered_runs.sql");
+
+/// Where the digest stands in the statements that compare it.
+const DIGEST: &str = "{sha256}";
+
+/// An entry's signature. A journal of an earlier version has no such columns: there the names lead to those of `none`,
+/// outside of the table.
+const SIGNED: &str = "case when signature is not null then json_build_object('by', coalesce(installation, ''), \
+    'target', coalesce(signed_for, ''), 'counter', coalesce(counter, 0), 'signature', signature) end";
+
+pub(in crate::dialect::postgres) async fn installations(tx: &mut dyn ReadTx) -> Result<Vec<Installation>> {
+    let there = "select 'yes' where to_regclass('midwatch.installations') is not null";
+    if tx.texts(&Sql::new(there)).await?.is_empty() {
+        return Ok(vec![]);
+    }
+    let sql = "select coalesce(fingerprint, '') as fingerprint, coalesce(public_key, '') as public_key, \
+               coalesce(name, '') as name, coalesce(first_seen, '') as first_seen, replaces, proof, \
+               coalesce(signature, '') as signature from midwatch.installations order by first_seen, fingerprint";
+    tx.fetch(&Sql::new(sql)).await
+}
+
+pub(in crate::dialect::postgres) async fn runs_begun(tx: &mut dyn ReadTx) -> Result<Vec<(String, u64)>> {
+    #[derive(Deserialize)]
+    struct Begun {
+        by: String,
+        runs: u64,
+    }
+    let sql = "select e.installation as by, count(*) as runs from (values (null::text)) none(installation) \
+               cross join lateral (select installation from midwatch.events \
+               where kind = 'intent' and installation is not null) e group by 1 order by 1";
+    let begun: Vec<Begun> = tx.fetch(&Sql::new(sql)).await?;
+    Ok(begun.into_iter().map(|b| (b.by, b.runs)).collect())
+}
 
 pub(in crate::dialect::postgres) async fn events(
     tx: &mut dyn ReadTx,
@@ -29,7 +64,11 @@ pub(in crate::dialect::postgres) async fn events(
     }
     let limit = filter.limit.map_or_else(String::new, |n| format!(" limit {n}"));
     let sql = format!(
-        "select seq, at, run::text as run, kind, body, prev, hash from midwatch.events where {} order by seq{limit}",
+        "select e.* from (values (null::text, null::text, null::bigint, null::text)) \
+         none(installation, signed_for, counter, signature) cross join lateral (\
+         select seq, coalesce(at, '') as at, run::text as run, coalesce(kind, '') as kind, coalesce(body, '') as body, \
+         coalesce(prev, '') as prev, coalesce(hash, '') as hash, {SIGNED} as signed \
+         from midwatch.events where {} order by seq{limit}) e order by e.seq",
         conditions.join(" and ")
     );
     tx.fetch(&Sql::new(sql).bind(params)).await
@@ -52,14 +91,36 @@ pub(in crate::dialect::postgres) async fn altered(
     tx.fetch(&Sql::new(ALTERED_RUNS).bind([Param::Text(run.map(str::to_owned))])).await
 }
 
-pub(in crate::dialect::postgres) async fn altered_rows(tx: &mut dyn ReadTx) -> Result<AlteredRows> {
-    let count = "select count(distinct run)::text from midwatch.events where kind = 'batch'";
-    let runs = tx.texts(&Sql::new(count)).await?;
-    let images = tx.fetch(&Sql::new(include_str!("images.sql"))).await?;
-    let planned = tx.texts(&Sql::new(include_str!("planned.sql"))).await?;
+pub(in crate::dialect::postgres) async fn altered_rows(
+    tx: &mut dyn ReadTx,
+    run: Option<&str>,
+) -> Result<AlteredRows> {
+    let of = |sql: String| Sql::new(sql).bind([Param::Text(run.map(str::to_owned))]);
+    let count = "select count(distinct run)::text from midwatch.events \
+                 where kind = 'batch' and ($1::bigint is null or run = $1::bigint)";
+    let runs = tx.texts(&of(count.into())).await?;
+    let images = tx
+        .fetch(&of(include_str!("images.sql").replace(DIGEST, &digests::images("s.run", "s.batch"))))
+        .await?;
+    let planned =
+        tx.texts(&of(include_str!("planned.sql").replace(DIGEST, &digests::planned("s.run")))).await?;
     Ok(AlteredRows {
         runs: runs.into_iter().flatten().next().and_then(|t| t.parse().ok()).unwrap_or(0),
         images,
         planned: planned.into_iter().flatten().collect(),
     })
+}
+
+pub(in crate::dialect::postgres) async fn strays(tx: &mut dyn ReadTx) -> Result<Vec<String>> {
+    let sql = "select format('run %s has entries and is not in the journal', e.run) from midwatch.events e \
+               where e.run is not null and not exists (select from midwatch.runs r where r.id = e.run) group by e.run order by e.run";
+    let mut out: Vec<String> = tx.texts(&Sql::new(sql)).await?.into_iter().flatten().collect();
+    out.extend(install::altered_files(tx).await?);
+    Ok(out)
+}
+
+pub(in crate::dialect::postgres) async fn first_signed(tx: &mut dyn ReadTx) -> Result<Option<i64>> {
+    let sql = "select min(e.seq)::text from (values (null::text)) none(signature) \
+               cross join lateral (select seq from midwatch.events where signature is not null order by seq limit 1) e";
+    Ok(tx.texts(&Sql::new(sql)).await?.into_iter().flatten().next().and_then(|t| t.parse().ok()))
 }

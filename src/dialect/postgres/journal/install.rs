@@ -27,6 +27,10 @@ pub const FILES: &[(&str, &str)] = &[
         "003_marks.sql",
         include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/midwatch/postgres/003_marks.sql")),
     ),
+    (
+        "004_signatures.sql",
+        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/midwatch/postgres/004_signatures.sql")),
+    ),
 ];
 
 /// What an operator does with the journal. Entries, images and planned rows are never changed or removed.
@@ -59,7 +63,7 @@ pub(in crate::dialect::postgres) fn install(pending: &[String], operators: &[Str
     if !pending.is_empty() {
         out.locks.push(Lock {
             object: "schema midwatch".into(),
-            mode: "ACCESS EXCLUSIVE on its new tables".into(),
+            mode: "ACCESS EXCLUSIVE on its tables".into(),
             ..Lock::default()
         });
         out.verify.push(recorded(pending));
@@ -143,8 +147,9 @@ pub(in crate::dialect::postgres) async fn may_install(
         )
     } else {
         (
-            "select has_database_privilege(current_database(), 'create')::text",
-            format!("{role} may create schemas here"),
+            "select coalesce((select pg_has_role(n.nspowner, 'usage') from pg_namespace n where n.nspname = 'midwatch'), \
+             has_database_privilege(current_database(), 'create'))::text",
+            format!("{role} may create the journal here"),
             format!(
                 "role {role} may not create a schema: GRANT CREATE ON DATABASE, or let the owner run init"
             ),
@@ -164,6 +169,22 @@ pub(in crate::dialect::postgres) async fn unknown_roles(
         "select r from unnest($1::text[]) r where not exists (select from pg_roles p where p.rolname = r)";
     let unknown = tx.texts(&Sql::new(sql).bind([Param::Texts(roles.to_vec())])).await?;
     Ok(unknown.into_iter().flatten().collect())
+}
+
+/// Records of the journal's own files that are not those of the files as they are.
+pub(super) async fn altered_files(tx: &mut dyn ReadTx) -> Result<Vec<String>> {
+    let mut expected = Vec::new();
+    for (name, text) in FILES {
+        let fingerprint = script::parse(text).map_err(|e| broken(name, &e))?.fingerprint;
+        expected.extend([(*name).to_owned(), hex::encode(Sha256::digest(text.as_bytes())), fingerprint]);
+    }
+    let sql = "select format('the record of %s in midwatch.migrations is not that of the file', f.name) \
+               from (select ($1::text[])[3 * n - 2], ($1::text[])[3 * n - 1], ($1::text[])[3 * n] \
+               from generate_series(1, cardinality($1::text[]) / 3) n) f(name, checksum, normalised) \
+               join midwatch.migrations m on m.folder = 'midwatch' and m.file = f.name \
+               where (m.checksum, m.normalised) is distinct from (f.checksum, f.normalised) order by 1";
+    let found = tx.texts(&Sql::new(sql).bind([Param::Texts(expected)])).await?;
+    Ok(found.into_iter().flatten().collect())
 }
 
 #[cfg(test)]

@@ -1,8 +1,17 @@
+-- Runs whose planned rows are not those of their intents. $1: this one; null: all.
 with said as (
-  select run, body::json ->> 'planned' as planned from midwatch.events where kind = 'intent'
-), found as (
-  select run, count(*) || ':' || sum(hashint8extended(seq, step) + jsonb_hash_extended(key, 2)::numeric
-           + jsonb_hash_extended(coalesce(before, 'null'), 0) + jsonb_hash_extended(coalesce(after, 'null'), 1)) as planned
-  from midwatch.planned_rows group by run
+  select run, body::json ->> 'planned' as planned
+  from midwatch.events where kind = 'intent' and ($1::bigint is null or run = $1::bigint)
 )
-select run::text from said left join found using (run) where said.planned is distinct from coalesce(found.planned, '0:') order by said.run
+select s.run::text from said s
+where s.planned is distinct from
+      -- Earlier versions wrote a sum of hashes.
+      case when s.planned like '%:sha256:%' then ({sha256})
+           else (select count(*) || ':' || coalesce(sum(hashint8extended(p.seq, p.step) + jsonb_hash_extended(p.key, 2)::numeric
+                                                + jsonb_hash_extended(coalesce(p.before, 'null'), 0)
+                                                + jsonb_hash_extended(coalesce(p.after, 'null'), 1))::text, '')
+                 from midwatch.planned_rows p where p.run = s.run) end
+union all
+select distinct p.run::text from midwatch.planned_rows p
+where ($1::bigint is null or p.run = $1::bigint) and not exists (select from said s where s.run = p.run)
+order by 1

@@ -9,6 +9,9 @@ use crate::engine::model::journal_state::JournalState;
 use crate::engine::model::query::Sql;
 use crate::engine::port::reader::ReadTx;
 
+/// The file that makes runs and entries.
+const JOURNAL: &str = "002_journal.sql";
+
 /// Tables to which no run adds a row: whoever granted less by hand is not refused for them.
 const NOT_ADDED_TO: [&str; 3] = ["head", "migrations", "marks"];
 
@@ -89,8 +92,11 @@ fn judge(role: String, applied: &[String], objects: &[Object]) -> Result<Journal
         .filter(|(name, _)| !applied.iter().any(|a| a == name))
         .map(|(name, _)| (*name).to_owned())
         .collect();
-    if !pending.is_empty() {
-        return Ok(JournalState::Missing { pending });
+    // A table of migrations alone may be there for a system whose files midwatch applies.
+    if pending.iter().any(|p| p == JOURNAL) {
+        let there = objects.iter().any(|o| o.name == "events");
+        let missing = || JournalState::Damaged { missing: vec![format!("the record of {JOURNAL}")] };
+        return Ok(if there { missing() } else { JournalState::Missing { pending } });
     }
     let mut lacks = vec![];
     for o in objects {
@@ -105,10 +111,13 @@ fn judge(role: String, applied: &[String], objects: &[Object]) -> Result<Journal
             }
         }
     }
+    let readable = !lacks.iter().any(|l| l.starts_with("SELECT"));
+    if readable && !pending.is_empty() {
+        return Ok(JournalState::Older { pending });
+    }
     if lacks.is_empty() {
         return Ok(JournalState::Ready);
     }
-    let readable = !lacks.iter().any(|l| l.starts_with("SELECT"));
     Ok(JournalState::Denied { role, lacks, readable })
 }
 

@@ -353,15 +353,3 @@ select json_build_object('unit', f.unit, 'upto', case when f.unit is null
                         order by p.seq limit 1),
                        (select max(seq) from midwatch.planned_rows where run = $1 and step = $2)) end)::text
 from first f";
-
-/// Count and sum of the images of a batch: what its entry says of them.
-pub(in crate::dialect::postgres) const IMAGES: &str = "
-select count(*) || ':' || coalesce(sum(jsonb_hash_extended(coalesce(before, 'null'), 0)::numeric
-         + jsonb_hash_extended(coalesce(after, 'null'), 1) + jsonb_hash_extended(key, 2))::text, '')
-from midwatch.images where run = $1 and batch = $2";
-
-/// Sum of the planned rows of a run: what its intent says of them.
-pub(in crate::dialect::postgres) const PLANNED_SUM: &str = "
-select count(*) || ':' || coalesce(sum(hashint8extended(seq, step) + jsonb_hash_extended(key, 2)::numeric
-         + jsonb_hash_extended(coalesce(before, 'null'), 0) + jsonb_hash_extended(coalesce(after, 'null'), 1))::text, '')
-from midwatch.planned_rows where run = $1";

@@ -8,6 +8,7 @@ use sqlx::postgres::PgArguments;
 use sqlx::{Arguments as _, AssertSqlSafe, Row as _};
 
 use super::super::error::write_error;
+use super::super::journal::digests;
 use super::super::row_sql::{batch, bypass};
 use crate::dialect::postgres::numbers::{int, number, unsigned};
 use crate::dialect::postgres::writer::PgWriter;
@@ -202,7 +203,7 @@ impl PgWriter {
     /// How far the run has come, and the entry that says so, in the batch's own transaction.
     async fn checkpoint(&mut self, b: &Batch<'_>, place: Place, applied: u64, drifted: u64) -> Result<Event> {
         let what = "write the checkpoint";
-        let images = self.text(what, batch::IMAGES.to_owned(), numbers([place.run, place.batch])?).await?;
+        let images = self.text(what, digests::images("$1", "$2"), numbers([place.run, place.batch])?).await?;
         let sql = "update midwatch.runs set step = $2, checkpoint = $3, batch = $4, applied = applied + $5, \
                    drifted = drifted + $6, batch_rows = $7, message = $8, beat_at = clock_timestamp() where id = $1";
         let mut arguments =

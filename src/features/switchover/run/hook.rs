@@ -24,6 +24,9 @@ impl Runner for RunHook {
     fn task(&self) -> &'static str {
         HOOK_TASK
     }
+    fn runs_commands(&self) -> bool {
+        true
+    }
     fn start(&self, task: &Task) -> Result<Box<dyn Running>> {
         Ok(Box::new(Hooked(arguments(task)?)))
     }

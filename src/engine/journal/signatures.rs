@@ -1,0 +1,275 @@
+//! Who wrote an entry, and how far that is believed here.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::engine::model::error::Result;
+use crate::engine::model::event::Event;
+use crate::engine::model::identity::Identity;
+use crate::engine::model::installation::{Installation, Pin, Standing, replacement_text};
+use crate::engine::port::dialect::Dialect;
+use crate::engine::port::read_tx::ReadTx;
+use crate::engine::port::reader::{ReadOptions, Reader};
+use crate::engine::port::signer::Signer;
+
+/// The keys that a journal names, beside those of this machine.
+pub struct KnownKeys<'s> {
+    signer: &'s dyn Signer,
+    listed: Vec<Installation>,
+    pins: Vec<Pin>,
+    own: Option<Installation>,
+}
+
+/// An installation that has written into a journal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownInstallation {
+    /// Its row.
+    pub installation: Installation,
+    /// How far it is believed.
+    pub standing: Standing,
+    /// Runs that it has begun.
+    pub runs: u64,
+}
+
+/// Who has written into a journal; those who are new are remembered.
+pub async fn installations(facts: &dyn Reader, signer: &dyn Signer) -> Result<Vec<KnownInstallation>> {
+    let sql = facts.dialect();
+    let mut tx = facts.begin(ReadOptions::default()).await?;
+    let keys = KnownKeys::read(sql, &mut *tx, signer).await?;
+    let begun = sql.runs_begun(&mut *tx).await?;
+    let known = |i: &Installation| KnownInstallation {
+        standing: keys.standing(&i.fingerprint),
+        runs: begun.iter().find(|(by, _)| *by == i.fingerprint).map_or(0, |(_, runs)| *runs),
+        installation: i.clone(),
+    };
+    Ok(keys.listed.iter().map(known).collect())
+}
+
+/// What an entry's signature says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Signed {
+    /// Nothing: an earlier version wrote it, or somebody took the signature away.
+    Not,
+    /// It is that of an installation.
+    By {
+        /// Its fingerprint and name.
+        who: String,
+        /// How far it is believed.
+        standing: Standing,
+    },
+    /// It is not that of the entry.
+    Wrong {
+        /// The reason.
+        why: String,
+    },
+}
+
+impl<'s> KnownKeys<'s> {
+    /// Reads the keys that the journal names. Those that are new are remembered, unconfirmed.
+    pub async fn read(sql: &dyn Dialect, tx: &mut dyn ReadTx, signer: &'s dyn Signer) -> Result<Self> {
+        let listed = sql.installations(tx).await?;
+        signer.pin(&listed)?;
+        Ok(Self { listed, pins: signer.pins()?, own: signer.own()?, signer })
+    }
+
+    fn key(&self, fingerprint: &str) -> Option<(String, String)> {
+        let known = |i: &Installation| i.fingerprint == fingerprint && i.is_named_by_its_key();
+        let listed = self.listed.iter().chain(&self.own).find(|i| known(i));
+        listed.map(|i| (i.public_key.clone(), i.shown())).or_else(|| {
+            let pin = self.pins.iter().find(|p| p.fingerprint == fingerprint)?;
+            Some((pin.public_key.clone()?, format!("{} ({})", pin.fingerprint, pin.name)))
+        })
+    }
+
+    fn standing(&self, fingerprint: &str) -> Standing {
+        if self.own.as_ref().is_some_and(|own| own.fingerprint == fingerprint) {
+            return Standing::Own;
+        }
+        let pin = self.pins.iter().find(|p| p.fingerprint == fingerprint);
+        pin.map_or(Standing::Unconfirmed, |p| p.standing)
+    }
+
+    /// Has this installation written it?
+    pub fn is_own(&self, event: &Event) -> bool {
+        let mine = |by: &str| self.standing(by) == Standing::Own;
+        event.signed.as_ref().is_some_and(|s| mine(&s.by))
+            && matches!(self.judge(event), Signed::By { standing: Standing::Own, .. })
+    }
+
+    /// Who wrote this entry?
+    pub fn judge(&self, event: &Event) -> Signed {
+        let Some(signed) = &event.signed else { return Signed::Not };
+        let Some((key, who)) = self.key(&signed.by) else {
+            return Signed::Wrong {
+                why: format!("the key {} that it names is not in the journal", signed.by),
+            };
+        };
+        if !self.signer.verifies(&key, &signed.text(&event.hash), &signed.signature) {
+            return Signed::Wrong { why: format!("its signature is not that of {who}") };
+        }
+        Signed::By { who, standing: self.standing(&signed.by) }
+    }
+
+    /// What is wrong with the keys themselves.
+    pub fn findings(&self) -> Vec<String> {
+        let mut out = Vec::new();
+        for i in &self.listed {
+            let who = i.shown();
+            if !i.is_named_by_its_key() {
+                out.push(format!(
+                    "the key of installation {who} is not the one that its fingerprint names: altered"
+                ));
+                continue;
+            }
+            if !self.signer.verifies(&i.public_key, &i.text(), &i.signature) {
+                out.push(format!("the row of installation {who} is not signed by its key: altered"));
+            }
+            if let Some(why) = self.wrong_replacement(i) {
+                out.push(why);
+            } else if let Some(other) = self.namesake(i) {
+                out.push(format!(
+                    "installation {who} has another key than {other}, which is trusted under that name, and it is not signed by it"
+                ));
+            }
+        }
+        out
+    }
+
+    /// It says that it came after another key, which did not sign that.
+    fn wrong_replacement(&self, i: &Installation) -> Option<String> {
+        let old = i.replaces.as_ref()?;
+        let proof = i.proof.clone().unwrap_or_default();
+        let signed = self.key(old).is_some_and(|(key, _)| {
+            self.signer.verifies(&key, &replacement_text(old, &i.public_key), &proof)
+        });
+        (!signed).then(|| {
+            format!("installation {} says that it replaces {old}, which has not signed that", i.shown())
+        })
+    }
+
+    /// A key that the operator trusts has the same name, and this one neither came after it nor is trusted.
+    fn namesake(&self, i: &Installation) -> Option<String> {
+        if i.replaces.is_some() || self.standing(&i.fingerprint) != Standing::Unconfirmed {
+            return None;
+        }
+        let same =
+            |p: &&Pin| p.standing == Standing::Trusted && p.name == i.name && p.fingerprint != i.fingerprint;
+        self.pins.iter().find(same).map(|p| p.fingerprint.clone())
+    }
+}
+
+/// One installation's entries, as far as they were read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct EntryWriter {
+    /// Its fingerprint.
+    pub fingerprint: String,
+    /// Its fingerprint and name.
+    pub who: String,
+    /// How far it is believed.
+    pub standing: Standing,
+    /// How many it wrote.
+    pub entries: u64,
+    #[serde(skip)]
+    counter: i64,
+}
+
+/// Looks at the signatures of entries, oldest first.
+pub struct Signatures<'k, 's> {
+    keys: &'k KnownKeys<'s>,
+    target: &'k Identity,
+    first: Option<i64>,
+    unsigned: u64,
+    writers: BTreeMap<String, EntryWriter>,
+    elsewhere: BTreeMap<String, (i64, i64)>,
+}
+
+impl<'k, 's> Signatures<'k, 's> {
+    /// None was read yet.
+    pub fn new(keys: &'k KnownKeys<'s>, target: &'k Identity) -> Self {
+        let (writers, elsewhere) = (BTreeMap::new(), BTreeMap::new());
+        Self { keys, target, first: None, unsigned: 0, writers, elsewhere }
+    }
+
+    /// The next entry; what is wrong with it.
+    pub fn next(&mut self, event: &Event) -> Option<String> {
+        let entry = format!("entry {} ({})", event.seq, event.kind);
+        let (who, standing) = match self.keys.judge(event) {
+            Signed::Not => {
+                self.unsigned += 1;
+                let first = self.first?;
+                return Some(format!(
+                    "{entry} is not signed, and entry {first} before it is: added or altered"
+                ));
+            }
+            Signed::Wrong { why } => {
+                self.first.get_or_insert(event.seq);
+                return Some(format!("{entry}: {why}"));
+            }
+            Signed::By { who, standing } => (who, standing),
+        };
+        self.first.get_or_insert(event.seq);
+        let signed = event.signed.as_ref()?;
+        if !self.target.is_signed_as(&signed.target) {
+            let range = self.elsewhere.entry(signed.target.clone()).or_insert((event.seq, event.seq));
+            range.1 = event.seq;
+        }
+        let writer = self.writers.entry(signed.by.clone()).or_insert_with(|| EntryWriter {
+            fingerprint: signed.by.clone(),
+            who,
+            standing,
+            entries: 0,
+            counter: 0,
+        });
+        writer.entries += 1;
+        let expected = std::mem::replace(&mut writer.counter, signed.counter) + 1;
+        (signed.counter != expected).then(|| {
+            format!(
+                "{entry} is number {} of installation {}, {expected} is missing",
+                signed.counter, writer.who
+            )
+        })
+    }
+
+    /// How many entries are chained and not signed, and the first that is signed.
+    pub fn unsigned(&self) -> (u64, Option<i64>) {
+        (self.unsigned, self.first)
+    }
+
+    /// What is wrong with all of them together. A key is told in the transaction of its first entry.
+    pub fn findings(&self) -> Vec<String> {
+        let listed = &self.keys.listed;
+        let gone = self.writers.values().filter(|w| listed.iter().all(|i| i.fingerprint != w.fingerprint));
+        let gone = gone.map(|w| {
+            format!("installation {} is not listed any more: its row was removed or altered", w.who)
+        });
+        let silent = listed.iter().filter(|i| !self.writers.contains_key(&i.fingerprint));
+        let silent = silent.map(|i| {
+            format!("installation {} is listed and has written nothing: added or altered", i.shown())
+        });
+        let elsewhere = self.elsewhere.iter().map(|(target, (from, to))| {
+            format!(
+                "entries {from} to {to} are signed for another database ({target}): they were copied here"
+            )
+        });
+        gone.chain(silent).chain(elsewhere).collect()
+    }
+
+    /// Whoever is not believed.
+    pub fn unknown(&self) -> Vec<String> {
+        let unconfirmed = self.writers.values().filter(|w| w.standing == Standing::Unconfirmed);
+        unconfirmed
+            .map(|w| {
+                format!(
+                    "{} entries are signed by installation {}, whose key nobody has confirmed here: midwatch key trust {}",
+                    w.entries, w.who, w.fingerprint
+                )
+            })
+            .collect()
+    }
+
+    /// Who wrote.
+    pub fn into_writers(self) -> Vec<EntryWriter> {
+        self.writers.into_values().collect()
+    }
+}

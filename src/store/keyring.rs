@@ -1,0 +1,406 @@
+//! Keys of installations: our own (Ed25519, PKCS#8), and the list of those that were seen here.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{ErrorKind, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use chrono::{SecondsFormat, Utc};
+use ring::rand::SystemRandom;
+use ring::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
+use serde::{Deserialize, Serialize};
+
+use super::KeyFile;
+use crate::engine::model::error::{Class, Error, Result};
+use crate::engine::model::installation::{Installation, Pin, Standing, fingerprint, replacement_text};
+use crate::engine::port::signer::Signer;
+
+/// Our key's file in the state directory.
+const KEY: &str = "installation.key";
+/// The keys that were seen.
+const PINS: &str = "keys.json";
+
+/// In a state directory; the key itself where the environment names a file for it.
+#[derive(Clone)]
+pub struct Keyring {
+    dir: Option<PathBuf>,
+    named: Option<PathBuf>,
+    label: String,
+    earlier: KeyFile,
+    own: Arc<Mutex<Option<Arc<OwnKey>>>>,
+}
+
+struct OwnKey {
+    pair: Ed25519KeyPair,
+    told: Installation,
+}
+
+/// What a key that replaced another keeps of it.
+#[derive(Serialize, Deserialize)]
+struct Replaced {
+    replaces: String,
+    proof: String,
+}
+
+impl std::fmt::Debug for Keyring {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Keyring").field("dir", &self.dir).field("named", &self.named).finish_non_exhaustive()
+    }
+}
+
+fn failed(what: &str, path: &Path, e: &std::io::Error) -> Error {
+    Error::unobserved(format!("failed to {what} {}: {e}", path.display()))
+}
+
+fn now() -> String {
+    Utc::now().to_rfc3339_opts(SecondsFormat::Micros, true)
+}
+
+impl Keyring {
+    /// `named`: the key's own file (`MIDWATCH_KEY_FILE`); `label`: `user@host`.
+    pub fn new(dir: Option<PathBuf>, named: Option<PathBuf>, label: String) -> Self {
+        Self { earlier: KeyFile::new(dir.clone()), dir, named, label, own: Arc::default() }
+    }
+
+    /// Our key, made when it is first needed; none: it cannot be kept anywhere.
+    fn key(&self) -> Result<Option<Arc<OwnKey>>> {
+        let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
+        if own.is_none() {
+            *own = self.read_or_make()?.map(Arc::new);
+        }
+        Ok(own.clone())
+    }
+
+    fn read_or_make(&self) -> Result<Option<OwnKey>> {
+        let Some(path) = self.key_path() else { return Ok(None) };
+        match std::fs::read(&path) {
+            Ok(bytes) => self.opened(&path, &bytes).map(Some),
+            Err(e) if e.kind() == ErrorKind::NotFound && self.named.is_none() => {
+                let bytes = new_key()?;
+                // Where nothing can be kept nothing is signed, and nothing that needs a signature is done.
+                let Ok(()) = self.private_dir() else { return Ok(None) };
+                match put_if_absent(&path, &bytes) {
+                    Ok(()) => {}
+                    Err(e) if is_unwritable(&e) => return Ok(None),
+                    Err(e) => return Err(failed("keep the key", &path, &e)),
+                }
+                // Somebody may have been faster: theirs counts.
+                let bytes = std::fs::read(&path).map_err(|e| failed("read the key", &path, &e))?;
+                self.opened(&path, &bytes).map(Some)
+            }
+            Err(e) => Err(failed("read the key", &path, &e)
+                .hint("MIDWATCH_KEY_FILE or the state directory holds this installation's key")),
+        }
+    }
+
+    fn key_path(&self) -> Option<PathBuf> {
+        self.named.clone().or_else(|| self.dir.as_ref().map(|d| d.join(KEY)))
+    }
+
+    fn opened(&self, path: &Path, bytes: &[u8]) -> Result<OwnKey> {
+        let mode =
+            std::fs::metadata(path).map_err(|e| failed("read the key", path, &e))?.permissions().mode();
+        if mode & 0o077 != 0 {
+            return Err(Error::unobserved(format!(
+                "the key {} can be read by others (mode {:o})",
+                path.display(),
+                mode & 0o777
+            ))
+            .hint("chmod 600, and midwatch key rotate if others may have read it"));
+        }
+        let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(bytes).map_err(|e| {
+            Error::unobserved(format!("failed to read the key {}: {e}", path.display()))
+                .hint("an Ed25519 key as PKCS#8 (DER): openssl genpkey -algorithm ed25519 -outform DER")
+        })?;
+        let public_key = hex::encode(pair.public_key().as_ref());
+        let fingerprint = fingerprint(&public_key).unwrap_or_default();
+        let replaced = self.replaced(&fingerprint);
+        let told = Installation {
+            fingerprint,
+            public_key,
+            name: self.label.clone(),
+            first_seen: now(),
+            replaces: replaced.as_ref().map(|r| r.replaces.clone()),
+            proof: replaced.map(|r| r.proof),
+            signature: String::new(),
+        };
+        let signature = hex::encode(pair.sign(told.text().as_bytes()).as_ref());
+        Ok(OwnKey { pair, told: Installation { signature, ..told } })
+    }
+
+    fn replaced_path(&self, fingerprint: &str) -> Option<PathBuf> {
+        self.dir.as_ref().map(|d| d.join(format!("replaced-by-{fingerprint}.json")))
+    }
+
+    fn replaced(&self, fingerprint: &str) -> Option<Replaced> {
+        serde_json::from_slice(&std::fs::read(self.replaced_path(fingerprint)?).ok()?).ok()
+    }
+
+    fn private_dir(&self) -> std::io::Result<()> {
+        let Some(dir) = &self.dir else { return Ok(()) };
+        DirBuilder::new().recursive(true).mode(0o700).create(dir)
+    }
+
+    fn pins_path(&self) -> Option<PathBuf> {
+        self.dir.as_ref().map(|d| d.join(PINS))
+    }
+
+    fn read_pins(&self) -> Result<Vec<Pin>> {
+        let Some(path) = self.pins_path() else { return Ok(vec![]) };
+        let bytes = match std::fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(vec![]),
+            Err(e) => return Err(failed("read", &path, &e)),
+        };
+        serde_json::from_slice(&bytes)
+            .map_err(|e| Error::unobserved(format!("failed to read {}: {e}", path.display())))
+    }
+
+    /// Reads, changes and writes the list; one process at a time.
+    fn change_pins<T>(&self, change: impl FnOnce(&mut Vec<Pin>) -> Result<T>) -> Result<T> {
+        let lost = |e: &std::io::Error| Error::unobserved(format!("failed to keep the list of keys: {e}"));
+        let Some(path) = self.pins_path() else {
+            return Err(Error::usage("there is no state directory to keep keys in")
+                .hint("set HOME, or state_dir in midwatch.toml"));
+        };
+        self.private_dir().map_err(|e| lost(&e))?;
+        let lock = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(path.with_extension("lock"))
+            .map_err(|e| lost(&e))?;
+        lock.lock().map_err(|e| lost(&e))?;
+        let before = self.read_pins()?;
+        let mut pins = before.clone();
+        let value = change(&mut pins)?;
+        if pins != before {
+            let bytes = serde_json::to_vec_pretty(&pins).map_err(|e| lost(&e.into()))?;
+            put(&path, &bytes).map_err(|e| lost(&e))?;
+        }
+        Ok(value)
+    }
+
+    /// Believed, where the key that it replaces is, and has signed it.
+    fn standing(&self, seen: &Installation, pins: &[Pin]) -> Standing {
+        let (Some(old), Some(proof)) = (&seen.replaces, &seen.proof) else { return Standing::Unconfirmed };
+        let Some(pin) = pins.iter().find(|p| p.fingerprint == *old) else { return Standing::Unconfirmed };
+        let signed = pin
+            .public_key
+            .as_ref()
+            .is_some_and(|key| self.verifies(key, &replacement_text(old, &seen.public_key), proof));
+        if signed { pin.standing } else { Standing::Unconfirmed }
+    }
+}
+
+impl Signer for Keyring {
+    fn own(&self) -> Result<Option<Installation>> {
+        Ok(self.key()?.map(|key| key.told.clone()))
+    }
+
+    fn sign(&self, text: &str) -> Result<Option<String>> {
+        Ok(self.key()?.map(|key| hex::encode(key.pair.sign(text.as_bytes()).as_ref())))
+    }
+
+    fn verifies(&self, public_key: &str, text: &str, signature: &str) -> bool {
+        let (Ok(key), Ok(signature)) = (hex::decode(public_key), hex::decode(signature)) else {
+            return false;
+        };
+        UnparsedPublicKey::new(&ED25519, key).verify(text.as_bytes(), &signature).is_ok()
+    }
+
+    fn is_of_earlier_version(&self, digest: &str, signature: &str) -> bool {
+        self.earlier.has_signed(digest, signature)
+    }
+
+    fn pins(&self) -> Result<Vec<Pin>> {
+        self.read_pins()
+    }
+
+    fn pin(&self, seen: &[Installation]) -> Result<()> {
+        let known = self.read_pins()?;
+        let is_new = |i: &&Installation| {
+            let pinned = known.iter().find(|p| p.fingerprint == i.fingerprint);
+            i.is_named_by_its_key() && pinned.is_none_or(|p| p.public_key.is_none())
+        };
+        let new: Vec<&Installation> = seen.iter().filter(is_new).collect();
+        if new.is_empty() || self.dir.is_none() {
+            return Ok(());
+        }
+        let own = self.own()?.map(|o| o.fingerprint);
+        self.change_pins(|pins| {
+            for i in new {
+                if let Some(pin) = pins.iter_mut().find(|p| p.fingerprint == i.fingerprint) {
+                    pin.public_key = Some(i.public_key.clone());
+                    continue;
+                }
+                let standing =
+                    if own.as_ref() == Some(&i.fingerprint) { Standing::Own } else { self.standing(i, pins) };
+                pins.push(Pin {
+                    fingerprint: i.fingerprint.clone(),
+                    public_key: Some(i.public_key.clone()),
+                    name: i.name.clone(),
+                    first_seen: now(),
+                    standing,
+                });
+            }
+            Ok(())
+        })
+    }
+
+    fn trust(&self, fingerprint: &str) -> Result<Pin> {
+        let whole = fingerprint.len() == 32 && fingerprint.bytes().all(|b| b.is_ascii_hexdigit());
+        if !whole {
+            return Err(Error::usage(format!(
+                "{fingerprint:?} is no fingerprint: it has 32 hexadecimal digits"
+            ))
+            .hint("midwatch key export on the other machine shows it; compare all of it"));
+        }
+        let fingerprint = fingerprint.to_lowercase();
+        self.change_pins(|pins| {
+            if let Some(pin) = pins.iter_mut().find(|p| p.fingerprint == fingerprint) {
+                if pin.standing == Standing::Unconfirmed {
+                    pin.standing = Standing::Trusted;
+                }
+                return Ok(pin.clone());
+            }
+            let pin = Pin {
+                fingerprint,
+                public_key: None,
+                name: "not seen yet".into(),
+                first_seen: now(),
+                standing: Standing::Trusted,
+            };
+            pins.push(pin.clone());
+            Ok(pin)
+        })
+    }
+
+    fn rotate(&self) -> Result<Installation> {
+        if let Some(named) = &self.named {
+            let why = format!("the key {} is named by MIDWATCH_KEY_FILE and kept by others", named.display());
+            return Err(Error::new(Class::Refused, why)
+                .hint("replace that file, and trust its fingerprint where it is read"));
+        }
+        let (Some(old), Some(path)) = (self.key()?, self.key_path()) else {
+            return Err(
+                Error::usage("no key can be kept here").hint("set HOME, or state_dir in midwatch.toml")
+            );
+        };
+        let bytes = new_key()?;
+        let pair = Ed25519KeyPair::from_pkcs8(&bytes)
+            .map_err(|e| Error::unobserved(format!("failed to make a key: {e}")))?;
+        let public_key = hex::encode(pair.public_key().as_ref());
+        let name = fingerprint(&public_key).unwrap_or_default();
+        let proof = old.pair.sign(replacement_text(&old.told.fingerprint, &public_key).as_bytes());
+        let replaced =
+            Replaced { replaces: old.told.fingerprint.clone(), proof: hex::encode(proof.as_ref()) };
+        self.pin(std::slice::from_ref(&old.told))?;
+        // The proof first: without it the new key would be a stranger's.
+        if let Some(beside) = self.replaced_path(&name) {
+            let bytes = serde_json::to_vec(&replaced).map_err(|e| failed("keep", &beside, &e.into()))?;
+            put(&beside, &bytes).map_err(|e| failed("keep", &beside, &e))?;
+        }
+        put(&path, &bytes).map_err(|e| failed("keep the key", &path, &e))?;
+        *self.own.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        let own = self.own()?.unwrap_or_default();
+        self.pin(std::slice::from_ref(&own))?;
+        Ok(own)
+    }
+}
+
+fn new_key() -> Result<Vec<u8>> {
+    let made = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new())
+        .map_err(|e| Error::unobserved(format!("failed to make a key: {e}")))?;
+    Ok(made.as_ref().to_vec())
+}
+
+fn is_unwritable(e: &std::io::Error) -> bool {
+    matches!(e.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem | ErrorKind::NotADirectory)
+}
+
+/// A file beside, whole and on the disk.
+fn beside(path: &Path, bytes: &[u8]) -> std::io::Result<PathBuf> {
+    let next = path.with_extension(format!("{}.tmp", std::process::id()));
+    let _ = std::fs::remove_file(&next);
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&next)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    Ok(next)
+}
+
+/// Written whole or not at all, in place of what was there.
+fn put(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    std::fs::rename(beside(path, bytes)?, path)?;
+    path.parent().map_or(Ok(()), |dir| File::open(dir)?.sync_all())
+}
+
+/// The same where nothing is there yet; what is there stays.
+fn put_if_absent(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let next = beside(path, bytes)?;
+    let linked = std::fs::hard_link(&next, path);
+    std::fs::remove_file(&next)?;
+    match linked {
+        Err(e) if e.kind() != ErrorKind::AlreadyExists => Err(e),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keyring(dir: &Path) -> Keyring {
+        Keyring::new(Some(dir.to_owned()), None, "dana@laptop".into())
+    }
+
+    #[test]
+    fn the_key_stays_and_is_private() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = dir.path().join("state");
+        let (first, again) = (keyring(&state), keyring(&state));
+        let own = first.own().unwrap().unwrap();
+        assert_eq!(own.public_key, again.own().unwrap().unwrap().public_key);
+        assert!(own.is_named_by_its_key());
+        assert!(first.verifies(&own.public_key, &own.text(), &own.signature));
+        let signature = first.sign("text").unwrap().unwrap();
+        assert!(again.verifies(&own.public_key, "text", &signature));
+        assert!(!again.verifies(&own.public_key, "another", &signature));
+        let mode = |p: &Path| std::fs::metadata(p).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&state), mode(&state.join(KEY))), (0o700, 0o600));
+        std::fs::set_permissions(state.join(KEY), std::fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(keyring(&state).own().unwrap_err().message.contains("read by others"));
+        assert_eq!(Keyring::new(None, None, String::new()).own().unwrap(), None);
+    }
+
+    #[test]
+    fn keys_are_believed_when_somebody_said_so_or_a_believed_key_signed_them() {
+        let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (here, there) = (keyring(here.path()), keyring(there.path()));
+        let standing = |i: &Installation| {
+            let pins = here.pins().unwrap();
+            pins.iter().find(|p| p.fingerprint == i.fingerprint).map(|p| p.standing)
+        };
+        let first = there.own().unwrap().unwrap();
+        assert_eq!(standing(&first), None);
+        here.pin(std::slice::from_ref(&first)).unwrap();
+        assert_eq!(standing(&first), Some(Standing::Unconfirmed));
+        assert!(here.trust(&first.fingerprint[..8]).is_err());
+        here.trust(&first.fingerprint).unwrap();
+        assert_eq!(standing(&first), Some(Standing::Trusted));
+        let second = there.rotate().unwrap();
+        assert_eq!(second.replaces.as_ref(), Some(&first.fingerprint));
+        let forged = Installation { proof: first.proof.clone().or(Some("00".repeat(64))), ..second.clone() };
+        let stranger = tempfile::tempdir().unwrap();
+        let stranger = keyring(stranger.path());
+        stranger.trust(&first.fingerprint).unwrap();
+        stranger.pin(&[first.clone(), forged]).unwrap();
+        assert_eq!(stranger.pins().unwrap()[1].standing, Standing::Unconfirmed);
+        here.pin(std::slice::from_ref(&second)).unwrap();
+        assert_eq!(standing(&second), Some(Standing::Trusted));
+        let own = there.pins().unwrap();
+        assert!(own.iter().all(|p| p.standing == Standing::Own), "{own:?}");
+    }
+}
