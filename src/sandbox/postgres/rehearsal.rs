@@ -203,9 +203,8 @@ impl Restored {
 
     /// Our own schema is left out, and so is what hangs on it. A sample's rows may refer to rows that it left out.
     fn forget_ours(&mut self) {
-        self.not_made.retain(|e| {
-            !e.why.contains("midwatch") && !e.why.contains("violates foreign key constraint")
-        });
+        self.not_made
+            .retain(|e| !e.why.contains("midwatch") && !e.why.contains("violates foreign key constraint"));
     }
 }
 

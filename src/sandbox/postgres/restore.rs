@@ -106,9 +106,9 @@ impl Choice {
         // A function's comment and privileges go with it.
         let mut gone: HashSet<String> = HashSet::new();
         for entry in entries {
-            let kind = entry.kind(&KINDS).or_else(|| {
-                entry.kind(&FUNCTIONS).filter(|_| privileged.objects.contains(&entry.oid))
-            });
+            let kind = entry
+                .kind(&KINDS)
+                .or_else(|| entry.kind(&FUNCTIONS).filter(|_| privileged.objects.contains(&entry.oid)));
             let about = entry.about();
             if let Some(kind) = kind {
                 let name = entry.name(kind);
@@ -275,7 +275,12 @@ mod tests {
         let kept: Vec<_> = choice.kept.iter().map(|e| e.what.as_str()).collect();
         assert_eq!(
             kept,
-            ["FUNCTION public fine() app", "ACL public FUNCTION fine() app", "TABLE EXTENSION odd app", "bad"]
+            [
+                "FUNCTION public fine() app",
+                "ACL public FUNCTION fine() app",
+                "TABLE EXTENSION odd app",
+                "bad"
+            ]
         );
         assert_eq!(
             told(&choice.left_out),
