@@ -49,8 +49,8 @@ const UNTRUSTED: &str =
 
 /// Makes those that may be made, by the superuser in the empty database; the others, each with its reason.
 pub(super) async fn make(owner: &mut Owner, wanted: &[Extension], named: &[String]) -> Result<Vec<String>> {
-    let names = format!("{{{}}}", wanted.iter().map(|e| array_item(&e.name)).collect::<Vec<_>>().join(","));
-    let available = owner.fetch_text(AVAILABLE, &[&names]).await?;
+    let list = format!("{{{}}}", wanted.iter().map(|e| array_item(&e.name)).collect::<Vec<_>>().join(","));
+    let available = owner.fetch_text(AVAILABLE, &[&list]).await?;
     let (mut left_out, mut todo) = (vec![], vec![]);
     for extension in wanted {
         let found = available.iter().find(|row| text(row, 0) == extension.name);

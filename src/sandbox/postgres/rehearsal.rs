@@ -115,6 +115,7 @@ impl SandboxCopies {
             let _ = write!(said, " without {}", lacks.join(" and "));
         }
         add_errors(&mut said, copy, &restored.not_made);
+        lacks.extend(named(&restored.not_made));
         if !counts.is_empty() {
             let _ = write!(said, "; rows: {}", counts.join(", "));
         }
@@ -192,6 +193,14 @@ fn add_errors(said: &mut String, copy: &CopyRequest, errors: &[NotMade]) {
         let more = if more > 0 { format!("; and {more} more") } else { String::new() };
         let _ = write!(said, " ({}{more})", shown.join("; "));
     }
+}
+
+/// What failed, named among what the copy is without.
+fn named(errors: &[NotMade]) -> Option<String> {
+    let first = errors.first()?;
+    let more = errors.len() - 1;
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    Some(format!("{}{more}, which could not be made ({})", first.entry, first.why))
 }
 
 impl Restored {
