@@ -39,12 +39,14 @@ pub(in crate::sandbox) struct PgDump {
 
 impl PgDump {
     /// `place`: where they go; absent: nothing on this machine says where.
-    pub(in crate::sandbox) fn new(
-        copies: SandboxCopies,
-        database: String,
-        place: Option<PathBuf>,
-    ) -> Self {
-        Self { target: copies.target.clone(), search_path: copies.search_path.clone(), copies, place, database }
+    pub(in crate::sandbox) fn new(copies: SandboxCopies, database: String, place: Option<PathBuf>) -> Self {
+        Self {
+            target: copies.target.clone(),
+            search_path: copies.search_path.clone(),
+            copies,
+            place,
+            database,
+        }
     }
 
     fn dir(&self) -> Result<&Path> {

@@ -26,17 +26,8 @@ pub(super) struct Extension {
 /// No trusted ones, but of no danger.
 const KNOWN: [&str; 2] = ["pg_partman", "pg_stat_statements"];
 /// They reach out of the database, whoever names them.
-const NEVER: [&str; 9] = [
-    "adminpack",
-    "dblink",
-    "plperlu",
-    "plpython2u",
-    "plpython3u",
-    "plpythonu",
-    "plr",
-    "plsh",
-    "pltclu",
-];
+const NEVER: [&str; 9] =
+    ["adminpack", "dblink", "plperlu", "plpython2u", "plpython3u", "plpythonu", "plr", "plsh", "pltclu"];
 
 /// Why it may not be made; `trusted`: as its control file says.
 fn refused(name: &str, trusted: bool, named: &[String]) -> Option<&'static str> {
@@ -53,16 +44,13 @@ select v.name::text, bool_or(v.trusted)::text, json_agg(v.version)::text
 from pg_available_extension_versions v where v.name::text = any ($1::text[]) group by v.name";
 
 /// Untrusted languages that an extension brought: with one of them a function is a program.
-const UNTRUSTED: &str = "select 1::text from pg_language l where not l.lanpltrusted and l.lanname not in ('c', 'internal')";
+const UNTRUSTED: &str =
+    "select 1::text from pg_language l where not l.lanpltrusted and l.lanname not in ('c', 'internal')";
 
 /// Makes those that may be made, by the superuser in the empty database; the others, each with its reason.
-pub(super) async fn make(
-    owner: &mut Owner,
-    wanted: &[Extension],
-    named: &[String],
-) -> Result<Vec<String>> {
-    let names = format!("{{{}}}", wanted.iter().map(|e| array_item(&e.name)).collect::<Vec<_>>().join(","));
-    let available = owner.fetch_text(AVAILABLE, &[&names]).await?;
+pub(super) async fn make(owner: &mut Owner, wanted: &[Extension], named: &[String]) -> Result<Vec<String>> {
+    let list = format!("{{{}}}", wanted.iter().map(|e| array_item(&e.name)).collect::<Vec<_>>().join(","));
+    let available = owner.fetch_text(AVAILABLE, &[&list]).await?;
     let (mut left_out, mut todo) = (vec![], vec![]);
     for extension in wanted {
         let found = available.iter().find(|row| text(row, 0) == extension.name);

@@ -115,6 +115,7 @@ impl SandboxCopies {
             let _ = write!(said, " without {}", lacks.join(" and "));
         }
         add_errors(&mut said, copy, &restored.not_made);
+        lacks.extend(named(&restored.not_made));
         if !counts.is_empty() {
             let _ = write!(said, "; rows: {}", counts.join(", "));
         }
@@ -194,6 +195,14 @@ fn add_errors(said: &mut String, copy: &CopyRequest, errors: &[NotMade]) {
     }
 }
 
+/// What failed, named among what the copy is without.
+fn named(errors: &[NotMade]) -> Option<String> {
+    let first = errors.first()?;
+    let more = errors.len() - 1;
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    Some(format!("{}{more}, which could not be made ({})", first.entry, first.why))
+}
+
 impl Restored {
     fn add(&mut self, other: Self) {
         self.left_out.extend(other.left_out);
@@ -203,9 +212,8 @@ impl Restored {
 
     /// Our own schema is left out, and so is what hangs on it. A sample's rows may refer to rows that it left out.
     fn forget_ours(&mut self) {
-        self.not_made.retain(|e| {
-            !e.why.contains("midwatch") && !e.why.contains("violates foreign key constraint")
-        });
+        self.not_made
+            .retain(|e| !e.why.contains("midwatch") && !e.why.contains("violates foreign key constraint"));
     }
 }
 

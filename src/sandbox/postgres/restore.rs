@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use crate::engine::model::error::{Error, Result};
 use crate::sandbox::postgres::programs;
-use crate::sandbox::postgres::tenant::TenantServer;
+use crate::sandbox::postgres::tenant::{DATABASE, TenantServer};
 
 /// Functions and types that only a superuser may make, by catalog and oid: `pg_proc` and `pg_type`.
 pub(super) const PRIVILEGED: &str = "
@@ -106,9 +106,9 @@ impl Choice {
         // A function's comment and privileges go with it.
         let mut gone: HashSet<String> = HashSet::new();
         for entry in entries {
-            let kind = entry.kind(&KINDS).or_else(|| {
-                entry.kind(&FUNCTIONS).filter(|_| privileged.objects.contains(&entry.oid))
-            });
+            let kind = entry
+                .kind(&KINDS)
+                .or_else(|| entry.kind(&FUNCTIONS).filter(|_| privileged.objects.contains(&entry.oid)));
             let about = entry.about();
             if let Some(kind) = kind {
                 let name = entry.name(kind);
@@ -218,7 +218,7 @@ impl Archive<'_> {
         let file = self.lists.with_extension("list");
         std::fs::write(&file, lines.join("\n") + "\n")
             .map_err(|e| Error::unobserved(format!("failed to write {}: {e}", file.display())))?;
-        let mut restore = self.command(server)?;
+        let mut restore = to_database(server)?;
         restore.arg("--use-list").arg(&file).arg(self.file);
         let what = "make the target's definitions in the sandbox";
         let (done, said) = programs::ran(restore, what, self.patience).await?;
@@ -228,14 +228,14 @@ impl Archive<'_> {
         }
         Ok(out)
     }
+}
 
-    /// The database is named so that statements go to it and not into a script.
-    fn command(&self, server: &TenantServer) -> Result<Command> {
-        let mut restore = server.program("pg_restore")?;
-        restore.args(["--no-tablespaces", "--no-publications", "--no-subscriptions", "--no-security-labels"]);
-        restore.args(["--dbname", crate::sandbox::postgres::tenant::DATABASE]);
-        Ok(restore)
-    }
+/// The database is named so that statements go to it and not into a script.
+fn to_database(server: &TenantServer) -> Result<Command> {
+    let mut restore = server.program("pg_restore")?;
+    restore.args(["--no-tablespaces", "--no-publications", "--no-subscriptions", "--no-security-labels"]);
+    restore.args(["--dbname", DATABASE]);
+    Ok(restore)
 }
 
 /// Each error with the entry it is of.
@@ -243,7 +243,7 @@ fn not_made(said: &str) -> Vec<NotMade> {
     let (mut out, mut entry) = (Vec::new(), String::new());
     for line in said.lines() {
         if let Some((_, found)) = line.split_once("from TOC entry ") {
-            entry = found.splitn(4, ' ').nth(3).unwrap_or(found).to_owned();
+            found.splitn(4, ' ').nth(3).unwrap_or(found).clone_into(&mut entry);
         } else if let Some((_, why)) = line.split_once("ERROR:") {
             let (entry, why) = (entry.clone(), why.trim().to_owned());
             // There from the beginning, or made for an extension.
@@ -275,7 +275,12 @@ mod tests {
         let kept: Vec<_> = choice.kept.iter().map(|e| e.what.as_str()).collect();
         assert_eq!(
             kept,
-            ["FUNCTION public fine() app", "ACL public FUNCTION fine() app", "TABLE EXTENSION odd app", "bad"]
+            [
+                "FUNCTION public fine() app",
+                "ACL public FUNCTION fine() app",
+                "TABLE EXTENSION odd app",
+                "bad"
+            ]
         );
         assert_eq!(
             told(&choice.left_out),

@@ -23,7 +23,12 @@ const STATEMENT: Duration = Duration::from_mins(1);
 
 impl SandboxCopies {
     /// Copies the samples; how many rows each relation got. No trigger of the copy is there yet that could fire.
-    pub(super) async fn rows(&self, owner: &mut Owner, copy: &CopyRequest, limit: u64) -> Result<Vec<String>> {
+    pub(super) async fn rows(
+        &self,
+        owner: &mut Owner,
+        copy: &CopyRequest,
+        limit: u64,
+    ) -> Result<Vec<String>> {
         let (patience, statement) = if limit > MANY { (LONG, LONG) } else { (PATIENCE, STATEMENT) };
         let carried = tokio::time::timeout(patience, self.carry(owner, copy, limit, statement)).await;
         carried.map_err(|_| {

@@ -120,8 +120,7 @@ impl Server {
         let state = Mutex::new(State { process: None, watcher, gone: false });
         let settings = options.settings;
         // From here on, dropping it cleans up.
-        let server =
-            Self(Arc::new(Inner { place, binaries, account, access, superuser, settings, state }));
+        let server = Self(Arc::new(Inner { place, binaries, account, access, superuser, settings, state }));
         let inner = &server.0;
         start::initdb(&inner.binaries, inner.account.as_ref(), &inner.place, &inner.superuser)?;
         inner.launch()?;

@@ -80,13 +80,13 @@ impl TenantServer {
         Ok(made)
     }
 
-    /// Roles and the database from outside, extensions from inside.
+    /// Roles and the database from outside, extensions from inside. A rehearsal's run looks at the server's load.
     async fn prepare(&mut self, options: &TenantOptions<'_>) -> Result<()> {
         let (tenant, makers) = (Ident(&self.tenant.role), Ident(&self.makers));
         let password = self.tenant.password.as_ref().map_or("", Secret::expose);
         let rls = if options.bypass_rls { " bypassrls" } else { "" };
         let mut script = format!(
-            "create role {tenant} login password {}{rls}; create role {makers}; \
+            "create role {tenant} login password {}{rls}; create role {makers}; grant pg_read_all_stats to {tenant}; \
              revoke all on database postgres, template1 from public; ",
             literal(password)
         );
@@ -94,16 +94,14 @@ impl TenantServer {
         if self.version().major >= 15 {
             let _ = write!(script, "grant set on parameter session_replication_role to {tenant}; ");
         }
-        let made = Made {
-            tenant: &self.tenant.role,
-            makers: &self.makers,
-            bypass_rls: options.bypass_rls,
-        };
+        let made = Made { tenant: &self.tenant.role, makers: &self.makers, bypass_rls: options.bypass_rls };
         script.push_str(&options.roles.script(&made));
         let mut owner = self.server.owner("postgres").await?;
         owner.execute_script(&script).await?;
         let of = options.roles.owner().unwrap_or(&self.tenant.role);
-        owner.execute_script(&format!("create database {DATABASE} owner {} template template0", Ident(of))).await?;
+        owner
+            .execute_script(&format!("create database {DATABASE} owner {} template template0", Ident(of)))
+            .await?;
         owner.execute_script(&format!("grant create on database {DATABASE} to {makers}")).await?;
         owner.close().await;
         if !options.extensions.is_empty() {
