@@ -6,3 +6,8 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+
+mod copy_on_full_disk;
+mod desk;
+mod journal;
+mod resume;
