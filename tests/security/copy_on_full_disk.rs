@@ -43,6 +43,7 @@ fn said(value: &Value) -> String {
 #[tokio::test]
 async fn a_run_does_not_begin_without_room_for_its_copy() {
     let desk = Desk::new().await;
+    desk.applied("first.json", &["plan", "backfill", "--set", "limit=1"]);
     let folder = desk.copy().parent().unwrap().to_owned();
     let plan = desk.plan("plan.json", &["plan", "backfill", "--set", "limit=24"]);
     let small = on_small_disk(&folder, 48);
@@ -52,11 +53,12 @@ async fn a_run_does_not_begin_without_room_for_its_copy() {
         std::fs::write(&folder, "").unwrap();
     }
     let (code, value) = desk.apply("plan.json", &plan);
-    assert_eq!(desk.value("select count(*)::text from midwatch.images").await, "0", "rows were changed");
+    assert_eq!(desk.value("select count(*)::text from midwatch.runs").await, "1", "a run was begun");
     assert_eq!((code, value["run"]["outcome"].as_str()), (3, Some("refused")), "{value:#}");
     assert!(said(&value).contains("no journal, no action"), "{value:#}");
     // Who wants that says so, and is told what is lacking.
     desk.configure("allow_without_copy = true\n");
+    let plan = desk.plan("plan.json", &["plan", "backfill", "--set", "limit=24"]);
     let (code, value) = desk.apply("plan.json", &plan);
     assert_eq!((code, value["run"]["outcome"].as_str()), (0, Some("applied")), "{value:#}");
     drop(small);
@@ -75,15 +77,16 @@ async fn a_run_does_not_begin_without_room_for_its_copy() {
 #[tokio::test]
 async fn a_run_stops_after_the_batch_whose_entry_cannot_be_copied() {
     let desk = Desk::new().await;
+    desk.applied("first.json", &["plan", "backfill", "--set", "limit=1"]);
     let folder = desk.copy().parent().unwrap().to_owned();
+    let config = std::fs::read_to_string(desk.file("midwatch.toml")).unwrap();
+    std::fs::write(desk.file("midwatch.toml"), config.replace("lock_timeout_ms = 50", "lock_timeout_ms = 30000"))
+        .unwrap();
     let plan = desk.plan("plan.json", &["plan", "backfill", "--set", "limit=24"]);
-    // The first batch waits for a row until the disk is full.
+    // Its second batch waits for a row until the copy cannot be written.
     let table = plan["steps"][0]["action"]["table"].as_str().unwrap().to_owned();
     let id = &plan["diff"][10]["key"]["id"];
     let id = id.as_str().map_or_else(|| id.to_string(), str::to_owned);
-    desk.configure("");
-    let config = std::fs::read_to_string(desk.file("midwatch.toml")).unwrap();
-    std::fs::write(desk.file("midwatch.toml"), config.replace("lock_timeout_ms = 50", "lock_timeout_ms = 30000")).unwrap();
     let mut holder = desk.owner().await;
     holder.execute_script(&format!("begin; select from {table} where id = '{id}' for update")).await.unwrap();
     let (file, phrase) = (desk.file("plan.json"), plan["phrase"].as_str().unwrap().to_owned());

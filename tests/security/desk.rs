@@ -23,12 +23,10 @@ pub(crate) struct Desk {
 }
 
 impl Desk {
-    /// On a system of its own, with a journal.
+    /// On a system of its own, which has a journal.
     pub(crate) async fn new() -> Self {
-        let (database, _) = demo_database("hithonix", 1_000).await;
-        let desk = Self::at(&database.name, &database.url());
-        desk.applied("init.json", &["plan", "init"]);
-        desk
+        let (database, _) = demo_database("hithonix", 4_000).await;
+        Self::at(&database.name, &database.url())
     }
 
     fn at(database: &str, url: &str) -> Self {

@@ -70,6 +70,7 @@ async fn chained(desk: &Desk, run: &str, kind: &str, body: &Value) {
 async fn a_planted_command_is_not_run() {
     let desk = Desk::new().await;
     let trace = desk.file("ran");
+    desk.applied("first.json", &["plan", "backfill", "--set", "limit=1"]);
     let real = desk.plan("real.json", &["plan", "backfill", "--set", "limit=8"]);
     let plan = forged(&real, |plan| {
         let mut step = plan["steps"][0].clone();
