@@ -80,8 +80,11 @@ async fn a_run_stops_after_the_batch_whose_entry_cannot_be_copied() {
     desk.applied("first.json", &["plan", "backfill", "--set", "limit=1"]);
     let folder = desk.copy().parent().unwrap().to_owned();
     let config = std::fs::read_to_string(desk.file("midwatch.toml")).unwrap();
-    std::fs::write(desk.file("midwatch.toml"), config.replace("lock_timeout_ms = 50", "lock_timeout_ms = 30000"))
-        .unwrap();
+    std::fs::write(
+        desk.file("midwatch.toml"),
+        config.replace("lock_timeout_ms = 50", "lock_timeout_ms = 30000"),
+    )
+    .unwrap();
     let plan = desk.plan("plan.json", &["plan", "backfill", "--set", "limit=24"]);
     // Its second batch waits for a row until the copy cannot be written.
     let table = plan["steps"][0]["action"]["table"].as_str().unwrap().to_owned();

@@ -90,7 +90,12 @@ impl Desk {
     }
 
     pub(crate) fn apply(&self, name: &str, plan: &Value) -> (i32, Value) {
-        self.json(&["apply", self.file(name).to_str().unwrap(), "--confirm", plan["phrase"].as_str().unwrap()])
+        self.json(&[
+            "apply",
+            self.file(name).to_str().unwrap(),
+            "--confirm",
+            plan["phrase"].as_str().unwrap(),
+        ])
     }
 
     /// Plans and applies; the run.
@@ -123,7 +128,8 @@ impl Desk {
 
     pub(crate) async fn value(&self, sql: &str) -> String {
         let mut owner = self.owner().await;
-        let value = owner.fetch_value(sql, &[]).await.unwrap_or_else(|e| panic!("{e} in {sql}")).unwrap_or_default();
+        let value =
+            owner.fetch_value(sql, &[]).await.unwrap_or_else(|e| panic!("{e} in {sql}")).unwrap_or_default();
         owner.close().await;
         value
     }

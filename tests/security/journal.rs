@@ -8,23 +8,29 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use midwatch::dialect::postgres::owner::Owner;
+use midwatch::engine::Engine;
 use midwatch::engine::journal::verify::Verified;
 use midwatch::engine::model::event::Event;
 
 use crate::desk::Desk;
 
 /// What no entry can tell, and why. `docs/security.md` says the same.
-const NOT_FOUND: [(&str, &str); 5] = [
+const NOT_FOUND: [(&str, &str); 6] = [
     ("fences", "a sequence is no row: only its next value would differ"),
     ("runs_id_seq", "a sequence is no row: only its next value would differ"),
     ("marks", "written by triggers in the application's own transactions, which sign nothing"),
+    (
+        "migrations row inserted",
+        "a record of another folder: what was applied for a system stands in that run's own plan",
+    ),
     ("migrations.applied_at", "told by the server when the file was applied; no decision is made by it"),
     ("migrations.applied_by", "told by the server when the file was applied; no decision is made by it"),
 ];
 
 fn reason(case: &str) -> Option<&'static str> {
     let named = |(what, why): &(&str, &'static str)| {
-        (case == *what || case.starts_with(&format!("{what}.")) || case.starts_with(&format!("{what} "))).then_some(*why)
+        (case == *what || case.starts_with(&format!("{what}.")) || case.starts_with(&format!("{what} ")))
+            .then_some(*why)
     };
     NOT_FOUND.iter().find_map(named)
 }
@@ -53,7 +59,8 @@ fn other(kind: &str, of: &str) -> String {
 
 /// A journal with all kinds of runs, and what it was.
 struct World {
-    desk: Desk,
+    engine: Engine,
+    _desk: Desk,
     owner: Owner,
     tables: Vec<String>,
     columns: Vec<Column>,
@@ -108,11 +115,11 @@ impl World {
             .collect();
         let mut tables: Vec<String> = columns.iter().map(|c| c.table.clone()).collect();
         tables.dedup();
-        Self { desk, owner, tables, columns, missed: vec![], found: 0 }
+        Self { engine: desk.engine().await, _desk: desk, owner, tables, columns, missed: vec![], found: 0 }
     }
 
     async fn verified(&self) -> Verified {
-        self.desk.engine().await.verify_journal().await.unwrap()
+        self.engine.verify_journal().await.unwrap()
     }
 
     async fn count(&mut self, sql: &str) -> i64 {
@@ -152,16 +159,18 @@ impl World {
         for Column { table, name, kind } in std::mem::take(&mut self.columns) {
             let case = |how: &str| format!("{table}.{name} {how}");
             // The row that tells most: the newest of those that hold something.
-            let row = format!("ctid = (select ctid from midwatch.{table} where {name} is not null order by ctid desc limit 1)");
+            let row = format!(
+                "ctid = (select ctid from midwatch.{table} where {name} is not null order by ctid desc limit 1)"
+            );
             let changed = format!("update midwatch.{table} set {name} = {} where {row}", other(&kind, &name));
             self.tried(&case("changed"), &table, &changed).await;
             let null = format!("update midwatch.{table} set {name} = null where {row}");
             self.tried(&case("NULL"), &table, &null).await;
             let swapped = format!(
-                "with two as (select a.ctid as one, b.ctid as other, a.{name} as of_one, b.{name} as of_other
+                "with two as (select a.ctid as at_a, b.ctid as at_b, a.{name} as of_a, b.{name} as of_b
                               from midwatch.{table} a join midwatch.{table} b on a.ctid < b.ctid and a.{name}::text is distinct from b.{name}::text
                               order by a.ctid desc, b.ctid limit 1)
-                 update midwatch.{table} t set {name} = case when t.ctid = one then of_other else of_one end from two where t.ctid in (one, other)"
+                 update midwatch.{table} t set {name} = case when t.ctid = two.at_a then two.of_b else two.of_a end from two where t.ctid in (two.at_a, two.at_b)"
             );
             self.tried(&case("swapped between two rows"), &table, &swapped).await;
         }
@@ -171,10 +180,14 @@ impl World {
         for table in self.tables.clone() {
             let rows = self.count(&format!("select count(*)::text from midwatch.{table}")).await;
             for at in [0, rows / 2, rows - 1] {
-                let deleted = format!("delete from midwatch.{table} where ctid = (select ctid from midwatch.{table} order by ctid offset {at} limit 1)");
+                let deleted = format!(
+                    "delete from midwatch.{table} where ctid = (select ctid from midwatch.{table} order by ctid offset {at} limit 1)"
+                );
                 self.tried(&format!("{table} row {at} of {rows} deleted"), &table, &deleted).await;
             }
-            let doubled = format!("insert into midwatch.{table} select * from midwatch.{table} order by ctid desc limit 1");
+            let doubled = format!(
+                "insert into midwatch.{table} select * from midwatch.{table} order by ctid desc limit 1"
+            );
             self.tried(&format!("{table} row doubled"), &table, &doubled).await;
             let (name, kind) = &first_columns[&table];
             let inserted = format!(
@@ -332,7 +345,9 @@ async fn forge_operator(desk: &Desk, run: &str) {
             event.body, event.prev, event.hash, event.seq
         );
     }
-    sql += &format!("update midwatch.head set hash = '{prev}'; update midwatch.runs set operator = replace(operator, 'dana@', 'eve@') where id = {run}");
+    sql += &format!(
+        "update midwatch.head set hash = '{prev}'; update midwatch.runs set operator = replace(operator, 'dana@', 'eve@') where id = {run}"
+    );
     owner.execute_script(&sql).await.unwrap();
     owner.close().await;
 }

@@ -115,7 +115,10 @@ async fn planted_statements_are_shown_and_not_run() {
     let shown = desk.run(&["resume", &run]);
     assert_eq!(shown.code, 3, "{shown:?}");
     assert_eq!(desk.value("select to_regclass('planted')::text").await, "");
-    assert!(shown.stdout.contains("create table planted"), "what would be confirmed was not shown: {shown:?}");
+    assert!(
+        shown.stdout.contains("create table planted"),
+        "what would be confirmed was not shown: {shown:?}"
+    );
     // A signature of a plan that was made here is no signature over this run.
     let run = planted(&desk, &real).await;
     let (code, value) = desk.json(&["resume", &run]);
