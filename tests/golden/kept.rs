@@ -229,9 +229,9 @@ impl Golden {
         self.verifies(self.expected["entries"].as_u64().unwrap());
         self.lists_the_same();
         self.plans_are_unaltered().await;
+        self.nothing_changes_before_the_journal_is_up_to_date();
         self.saved_plans_are_expired();
         self.plans_of_another_version_are_refused();
-        self.nothing_changes_before_the_journal_is_up_to_date();
         self.interrupted_runs_resume();
         self.runs_are_undone().await;
         self.verifies(self.expected["entries"].as_u64().unwrap() + 1);

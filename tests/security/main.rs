@@ -10,3 +10,7 @@ mod common;
 #[cfg(feature = "tui")]
 mod pasting;
 mod sandbox;
+mod copy_on_full_disk;
+mod desk;
+mod journal;
+mod resume;

@@ -56,22 +56,25 @@ impl CopyCheck {
     }
 
     /// The next entry of the journal; what is wrong with it. `own`: this installation wrote it.
-    pub(super) fn next(&mut self, event: &Event, own: bool) -> Option<String> {
-        let mark = self.mark.as_ref().filter(|m| m.seq == event.seq && m.hash != event.hash);
-        let replaced = mark.map(|m| {
-            format!("entry {} is not the one that was seen here: the chain was computed anew, or an older state was restored", m.seq)
-        });
+    pub(super) fn next(&mut self, event: &Event, own: bool) -> Vec<String> {
+        let mut wrong = Vec::new();
+        if self.mark.as_ref().is_some_and(|m| m.seq == event.seq && m.hash != event.hash) {
+            wrong.push(format!(
+                "entry {} is not the one that was seen here: the chain was computed anew, or an older state was restored",
+                event.seq
+            ));
+        }
         match self.entries.remove(&event.seq) {
             Some(kept) => {
                 self.compared += 1;
                 if kept.sum != event.sum() {
-                    return Some(format!("entry {} differs from the mirror", event.seq));
+                    wrong.push(format!("entry {} differs from the mirror", event.seq));
                 }
             }
             None if own && self.place.is_some() => self.lacking.push(event.seq),
             None => {}
         }
-        replaced
+        wrong
     }
 
     /// The journal ends with this entry, and was seen with a later one.

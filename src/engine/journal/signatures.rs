@@ -114,8 +114,11 @@ impl<'s> KnownKeys<'s> {
     /// What is wrong with the keys themselves.
     pub fn findings(&self) -> Vec<String> {
         let mut out = Vec::new();
-        for i in &self.listed {
+        for (at, i) in self.listed.iter().enumerate() {
             let who = i.shown();
+            if self.listed.iter().take(at).any(|other| other.fingerprint == i.fingerprint) {
+                out.push(format!("installation {who} is listed twice"));
+            }
             if !i.is_named_by_its_key() {
                 out.push(format!(
                     "the key of installation {who} is not the one that its fingerprint names: altered"

@@ -112,9 +112,17 @@ pub(in crate::dialect::postgres) async fn altered_rows(
 }
 
 pub(in crate::dialect::postgres) async fn strays(tx: &mut dyn ReadTx) -> Result<Vec<String>> {
-    let sql = "select format('run %s has entries and is not in the journal', e.run) from midwatch.events e \
+    // What constraints of the tables keep away, and who takes those away may add.
+    let entries = "select format('run %s has entries and is not in the journal', e.run) from midwatch.events e \
                where e.run is not null and not exists (select from midwatch.runs r where r.id = e.run) group by e.run order by e.run";
-    let mut out: Vec<String> = tx.texts(&Sql::new(sql)).await?.into_iter().flatten().collect();
+    let runs = "select format('run %s is in the journal %s times', r.id, count(*)) from midwatch.runs r \
+                group by r.id having count(*) > 1 order by r.id";
+    let head = "select format('the journal''s head has %s rows', count(*)) from midwatch.head h \
+                having count(*) <> 1 or count(*) filter (where h.one) <> 1";
+    let mut out = Vec::new();
+    for sql in [entries, runs, head] {
+        out.extend(tx.texts(&Sql::new(sql)).await?.into_iter().flatten());
+    }
     out.extend(install::altered_files(tx).await?);
     Ok(out)
 }
