@@ -144,7 +144,7 @@ impl SandboxCopies {
             shapes.push((name, shape));
         }
         let (patience, statement) = if limit > MANY { (LONG, LONG) } else { (PATIENCE, STATEMENT) };
-        let (mut out, mut into) = (self.session(statement), String::new());
+        let (mut out, mut into) = (session(statement), String::new());
         let _ = writeln!(into, "set search_path = {}; set session_replication_role = replica;", self.path());
         for (i, ((name, shape), relation)) in shapes.iter().zip(&copy.relations).enumerate() {
             let file = server.dir().join(format!("rows-{i}"));
@@ -166,15 +166,14 @@ impl SandboxCopies {
         }
         Ok(counts)
     }
+}
 
-    fn session(&self, statement: Duration) -> String {
-        format!(
-            "begin isolation level repeatable read read only; set local search_path = {}; set local row_security = off; \
-             set local statement_timeout = '{}s'; set local lock_timeout = '5s';\n",
-            self.path(),
-            statement.as_secs()
-        )
-    }
+fn session(statement: Duration) -> String {
+    format!(
+        "begin isolation level repeatable read read only; set local search_path = pg_catalog, pg_temp; \
+         set local row_security = off; set local statement_timeout = '{}s'; set local lock_timeout = '5s';\n",
+        statement.as_secs()
+    )
 }
 
 #[derive(Deserialize)]
