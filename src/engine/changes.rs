@@ -309,10 +309,14 @@ impl Engine {
             // Nothing to do leaves nothing behind.
             return Err(Box::new(Done { outcome: Outcome::Applied, ..Done::default() }));
         }
-        if moved.is_empty() {
-            return Ok(());
+        if !moved.is_empty() {
+            return Err(stale(moved));
         }
-        Err(stale(moved))
+        if plan.names_with_schema != fresh.plan.names_with_schema {
+            let earlier = "stale plan: an earlier version made it and left its names to the search path";
+            return Err(refuse(Error::new(Class::Stale, earlier).hint("plan it again")));
+        }
+        Ok(())
     }
 
     /// The names of a plan lead to the tables that it names.

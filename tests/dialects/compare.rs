@@ -122,7 +122,7 @@ async fn every_class_of_difference_is_found_between_two_databases(side: &Side) {
     there.push("create index on s.u (id)".into());
     other.run(&there).await;
 
-    let same = compared((side, "t"), (&other, "s.u"), &["id"], &["n", "amount", "v"]).await.unwrap();
+    let same = compared((side, "public.t"), (&other, "s.u"), &["id"], &["n", "amount", "v"]).await.unwrap();
     assert!(same.equal(), "{same:?}");
     assert_eq!(found(&same), []);
     assert_eq!((same.left.rows, same.right.rows), (20_000, 20_000));
@@ -139,7 +139,8 @@ async fn every_class_of_difference_is_found_between_two_databases(side: &Side) {
     assert_eq!(same.columns.retyped, [("w".to_owned(), "integer".to_owned(), "bigint".to_owned())]);
 
     plant(side, &other).await;
-    let differs = compared((side, "t"), (&other, "s.u"), &["id"], &["n", "amount", "v"]).await.unwrap();
+    let differs =
+        compared((side, "public.t"), (&other, "s.u"), &["id"], &["n", "amount", "v"]).await.unwrap();
     assert!(!differs.equal());
     assert_eq!(found(&differs), planted());
     let all = differs.rows.as_ref().unwrap();
@@ -168,13 +169,13 @@ async fn keys_that_no_number_leads_are_compared_by_hash(side: &Side) {
     side.run(&table(", primary key (code, part)")).await;
     other.run(&["create type first as enum ('z')".to_owned()]).await;
     other.run(&table("")).await;
-    let same = compared((side, "p"), (&other, "p"), &["code", "part"], &[]).await.unwrap();
+    let same = compared((side, "public.p"), (&other, "public.p"), &["code", "part"], &[]).await.unwrap();
     assert!(same.equal(), "{same:?}");
     other
         .run(&["update p set v = -1 where part = 'p3000'".into(), "delete from p where part = 'p10'".into()])
         .await;
     other.run(&["insert into p values ('a', null, 1)".into()]).await;
-    let differs = compared((side, "p"), (&other, "p"), &["code", "part"], &[]).await.unwrap();
+    let differs = compared((side, "public.p"), (&other, "public.p"), &["code", "part"], &[]).await.unwrap();
     assert_eq!(
         found(&differs),
         [(OnlyLeft, "b|p10".to_owned(), vec![]), (Different, "a|p3000".to_owned(), vec!["v"])]
@@ -187,13 +188,13 @@ async fn without_a_key_tables_are_compared_by_digest(side: &Side) {
     side.run(&rows("t", "", "int", "")).await;
     other.run(&rows("t", "primary key", "int", "")).await;
     for key in [&["id"][..], &[]] {
-        let same = compared((side, "t"), (&other, "t"), key, &[]).await.unwrap();
+        let same = compared((side, "public.t"), (&other, "public.t"), key, &[]).await.unwrap();
         assert!(same.equal() && same.rows.is_none(), "{same:?}");
     }
     other
         .run(&["update t set v = 'v2' where id = 1".into(), "update t set v = 'v1' where id = 2".into()])
         .await;
-    let swapped = compared((side, "t"), (&other, "t"), &["id"], &[]).await.unwrap();
+    let swapped = compared((side, "public.t"), (&other, "public.t"), &["id"], &[]).await.unwrap();
     assert!(!swapped.equal() && swapped.rows.is_none());
     assert_eq!(swapped.left.rows, swapped.right.rows);
 }
@@ -201,11 +202,11 @@ async fn without_a_key_tables_are_compared_by_digest(side: &Side) {
 async fn what_is_not_there_is_said(side: &Side) {
     let other = side.beside().await;
     side.run(&["create table t (id int primary key, a int)".into()]).await;
-    let missing = compared((side, "t"), (&other, "t"), &["id"], &[]).await.unwrap_err();
-    assert_eq!(missing.message, "this database has no table \"t\"");
+    let missing = compared((side, "public.t"), (&other, "public.t"), &["id"], &[]).await.unwrap_err();
+    assert_eq!(missing.message, "this database has no table \"public\".\"t\"");
     other.run(&["create table t (a int, b int)".into()]).await;
-    let keyless = compared((side, "t"), (&other, "t"), &["id"], &[]).await.unwrap_err();
-    assert_eq!(keyless.message, "the key column id is not in both \"t\" and \"t\"");
+    let keyless = compared((side, "public.t"), (&other, "public.t"), &["id"], &[]).await.unwrap_err();
+    assert_eq!(keyless.message, "the key column id is not in both \"public\".\"t\" and \"public\".\"t\"");
 }
 
 #[tokio::test]
@@ -214,9 +215,9 @@ async fn a_database_is_compared_with_its_copy_on_a_newer_server() {
     let all = rows("t", "primary key", "int", "");
     old.run(&all).await;
     new.run(&all).await;
-    let same = compared((&old, "t"), (&new, "t"), &["id"], &["n"]).await.unwrap();
+    let same = compared((&old, "public.t"), (&new, "public.t"), &["id"], &["n"]).await.unwrap();
     assert!(same.equal(), "{same:?}");
     new.run(&["update t set at = null where id = 77".into()]).await;
-    let differs = compared((&old, "t"), (&new, "t"), &["id"], &["n"]).await.unwrap();
+    let differs = compared((&old, "public.t"), (&new, "public.t"), &["id"], &["n"]).await.unwrap();
     assert_eq!(found(&differs), [(Different, "77".to_owned(), vec!["at"])]);
 }

@@ -208,7 +208,12 @@ impl Sheet {
 impl ReadTx for Sheet {
     fn describe<'a>(&'a mut self, sql: &'a ProfileSql) -> Fut<'a, Result<Vec<Column>>> {
         self.note(Sent::profile(sql, true));
-        let column = |name: &str| Column { name: name.into(), type_name: "bigint".into(), numeric: true };
+        let column = |name: &str| Column {
+            name: name.into(),
+            type_name: "bigint".into(),
+            numeric: true,
+            operators: None,
+        };
         let refusal = self.refusal.clone().filter(|_| sql.text().starts_with("UPDATE"));
         Box::pin(async move { refusal.map_or_else(|| Ok(vec![column("id"), column("n")]), Err) })
     }

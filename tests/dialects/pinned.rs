@@ -180,6 +180,7 @@ async fn pages() {
         name: n.into(),
         type_name: "TEXT".into(),
         numeric: false,
+        operators: None,
     });
     pin.engine
         .context("select {b}::text as b, '{}'::json as j", &columns, &[None, Some("x".into())])

@@ -97,6 +97,7 @@ impl Catalog for TextOnly {
             name: name.into(),
             type_name: type_name.into(),
             qualified: type_name.into(),
+            equality: None,
             generated: false,
             numbered: false,
             may_update: true,
@@ -182,15 +183,16 @@ fn condition(of: &Condition, params: &mut Vec<Param>) -> String {
             format!("CAST({} AS CHAR) IN ({})", expr(key), marks.join(", "))
         }
         Condition::KeyOf { key, sql } => {
-            format!("t.{0} IN (SELECT q.{0} FROM ({sql}\n) q)", quote(key))
+            format!("t.{0} IN (SELECT q.{0} FROM ({sql}\n) q)", quote(&key.name))
         }
         Condition::StateIn { column, states } => {
             let list: Vec<_> = states.iter().map(|s| literal(s)).collect();
             format!("COALESCE(t.{}, '(null)') IN ({})", quote(column), list.join(", "))
         }
-        Condition::Changes { column, to } => format!("NOT (t.{} <=> {})", quote(column), expr(to)),
+        Condition::Changes { column, to } => format!("NOT (t.{} <=> {})", quote(&column.name), expr(to)),
         Condition::Absent { table, key } => {
-            let same: Vec<_> = key.iter().map(|(k, e)| format!("x.{} = {}", quote(k), expr(e))).collect();
+            let same: Vec<_> =
+                key.iter().map(|(k, e)| format!("x.{} = {}", quote(&k.name), expr(e))).collect();
             format!("NOT EXISTS (SELECT 1 FROM {} x WHERE {})", TextOnly.relation(table), same.join(" AND "))
         }
     }

@@ -278,8 +278,8 @@ impl Operation for Defines {
         profile.backfills.first().map(|b| &b.write)
     }
     fn plan<'a>(&'a self, _: &'a PlanCx<'a>, _: &'a str, _: &'a Params) -> Fut<'a, Result<Draft>> {
-        let step = Step::new("define", "define", vec!["create table t (id int)".into()]);
-        let step = Step { back: vec!["drop table t".into()], ..step };
+        let step = Step::new("define", "define", vec!["create table public.t (id int)".into()]);
+        let step = Step { back: vec!["drop table public.t".into()], ..step };
         let draft = Draft { steps: vec![step], count: 1, reversible: Reversible::Full, ..Draft::default() };
         Box::pin(async move { Ok(draft) })
     }

@@ -20,6 +20,7 @@ pub(crate) struct World {
 /// A plan as an earlier version would have written it: its names, and the questions about them, are left to the search
 /// path.
 pub(crate) fn of_an_earlier_version(plan: &mut Plan) {
+    plan.names_with_schema = false;
     for step in &mut plan.steps {
         let Action::Rows(change) = &mut step.action else { continue };
         let mut names = vec![(change.relation(&Relation::parse), Relation::parse(&change.table))];

@@ -7,10 +7,11 @@
 #[path = "../common/mod.rs"]
 mod common;
 
-#[cfg(feature = "tui")]
-mod pasting;
-mod sandbox;
 mod copy_on_full_disk;
 mod desk;
 mod journal;
+#[cfg(feature = "tui")]
+mod pasting;
+mod planted;
 mod resume;
+mod sandbox;

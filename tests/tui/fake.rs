@@ -278,6 +278,7 @@ pub(crate) fn page(from: u64, count: u64, total: Option<u64>, end: bool) -> Page
         name: name.into(),
         type_name: kind.into(),
         numeric: ["INT4", "INT8", "NUMERIC", "FLOAT8"].contains(&kind.to_uppercase().as_str()),
+        operators: None,
     };
     let row = |n: u64| Row {
         cells: vec![Some(n.to_string()), Some("2025-11-24".into()), None],

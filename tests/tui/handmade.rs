@@ -45,7 +45,7 @@ pub(crate) fn planned(from: u64, count: u64) -> Vec<PlannedRow> {
 }
 
 fn column(name: &str, type_name: &str) -> TypedColumn {
-    TypedColumn { name: name.into(), type_name: type_name.into(), numbered: false }
+    TypedColumn { name: name.into(), type_name: type_name.into(), numbered: false, equality: None }
 }
 
 fn change() -> RowChange {
@@ -116,6 +116,7 @@ pub(crate) fn plan() -> Plan {
         rows: 812,
         lock_timeout_ms: None,
         continues_after_window: false,
+        names_with_schema: true,
         unit: Unit::ROWS,
         why: "812 events carry a business date that is not their India date".into(),
         changes: vec![

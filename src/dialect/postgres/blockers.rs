@@ -1,5 +1,7 @@
 //! Which sessions hold a lock on a table.
 
+use serde::Deserialize;
+
 use crate::dialect::postgres::lock_modes::EVERYONE;
 use crate::engine::model::blocker::Blocker;
 use crate::engine::model::error::Result;
@@ -8,15 +10,18 @@ use crate::engine::model::query::{Param, ProfileSql, Sql};
 use crate::engine::port::catalog::WantedLocks;
 use crate::engine::port::reader::ReadTx;
 
-/// Numbers of the tables `$1`; one that is not there is an error. Everything with its schema: the path that it is asked
-/// under is the profile's.
-const TABLES: &str = "select (t::pg_catalog.regclass::pg_catalog.oid)::pg_catalog.text from pg_catalog.unnest($1::pg_catalog.text[]) t";
+/// Numbers of the tables `$1`, and their names as the profile's path lets them be written; one that is not there is an
+/// error. Everything with its schema: the path that it is asked under is the profile's.
+const TABLES: &str = "
+select (t::pg_catalog.regclass::pg_catalog.oid)::pg_catalog.text as oid, t::pg_catalog.regclass::pg_catalog.text as name
+from pg_catalog.unnest($1::pg_catalog.text[]) t";
 
-/// Whoever holds one of the tables of the numbers `$1`, their partitions or sequences, and began more than `$2` ms ago; when a session's
-/// transaction began is hidden from a role that may not see it: such a one is told only where `$2` is 0.
+/// Whoever holds one of the tables of the numbers `$1` and the names `$3`, their partitions or sequences, and began more
+/// than `$2` ms ago; when a session's transaction began is hidden from a role that may not see it: such a one is told only
+/// where `$2` is 0.
 const BLOCKERS: &str = "
 with recursive tree as (
-  select t::oid as oid, t::oid as root from unnest($1::text[]) t
+  select t.oid::oid as oid, t.name as root from unnest($1::text[], $3::text[]) t(oid, name)
   union
   select i.inhrelid, t.root from pg_inherits i join tree t on i.inhparent = t.oid),
 wanted as (
@@ -25,7 +30,7 @@ wanted as (
   select d.objid, t.root from pg_depend d join tree t on d.refobjid = t.oid join pg_class s on s.oid = d.objid and s.relkind = 'S'
   where d.classid = 'pg_class'::regclass::oid and d.refclassid = 'pg_class'::regclass::oid and d.deptype in ('a', 'i')),
 held as (
-  select l.pid, l.virtualtransaction, min(w.root::regclass::text) as table
+  select l.pid, l.virtualtransaction, min(w.root) as table
   from pg_locks l join wanted w on w.oid = l.relation
   where l.locktype = 'relation' and l.granted and l.database = (select oid from pg_database where datname = current_database())
   group by l.pid, l.virtualtransaction)
@@ -60,9 +65,21 @@ fn blockers_of(mode: &str) -> String {
     BLOCKERS.replace("l.granted", &granted)
 }
 
+#[derive(Deserialize)]
+struct Found {
+    oid: String,
+    name: String,
+}
+
 pub(super) async fn blockers(tx: &mut dyn ReadTx, wanted: &WantedLocks<'_>) -> Result<Vec<Blocker>> {
-    let named = ProfileSql::new(TABLES).bind([Param::Texts(wanted.tables.to_vec())]);
-    let tables = tx.texts(&named).await?.into_iter().flatten().collect();
+    let named = ProfileSql::names(TABLES).bind([Param::Texts(wanted.tables.to_vec())]);
+    let found: Vec<Found> = tx.fetch(&named).await?;
+    let (tables, names) = found.into_iter().map(|f| (f.oid, f.name)).unzip();
     let older = i64::try_from(wanted.older_ms).unwrap_or(i64::MAX);
-    tx.fetch(&Sql::new(blockers_of(wanted.mode)).bind([Param::Texts(tables), Param::Int(older)])).await
+    tx.fetch(&Sql::new(blockers_of(wanted.mode)).bind([
+        Param::Texts(tables),
+        Param::Int(older),
+        Param::Texts(names),
+    ]))
+    .await
 }

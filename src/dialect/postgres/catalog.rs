@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
+use crate::dialect::postgres::operators::{Comparison, operator_of};
 use crate::dialect::postgres::{Postgres, blockers};
 use crate::engine::model::blocker::Blocker;
 use crate::engine::model::error::Result;
@@ -18,12 +19,12 @@ select json_build_object('schema', n.nspname, 'name', c.relname) as name,
                           'qualified', (select case when n.nspname = 'pg_catalog' then format_type(a.atttypid, a.atttypmod)
                                                     else format('%I.%I', n.nspname, y.typname) end
                                         from pg_type y join pg_namespace n on n.oid = y.typnamespace where y.oid = a.atttypid),
-                          'generated', a.attgenerated <> '', 'numbered', a.attidentity = 'a',
+                          'equality', {equality}, 'generated', a.attgenerated <> '', 'numbered', a.attidentity = 'a',
                           'may_update', has_column_privilege(c.oid, a.attnum, 'update'),
                           'may_insert', has_column_privilege(c.oid, a.attnum, 'insert')) order by a.attnum)
                  from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped), '[]') as columns,
        coalesce((select json_agg(json_build_object('name', t.tgname, 'state', case t.tgenabled when 'A' then 'always' when 'R' then 'replica' when 'D' then 'off' else 'ordinary' end,
-                          'function', t.tgfoid::regproc::text,
+                          'function', regexp_replace(t.tgfoid::regproc::text, '^public[.]', ''),
                           'journal', exists (select from pg_proc p join pg_namespace n on n.oid = p.pronamespace
                                              where p.oid = t.tgfoid and n.nspname = 'midwatch'),
                           'before', t.tgtype::int & 2 > 0, 'row', t.tgtype::int & 1 > 0, 'on_insert', t.tgtype::int & 4 > 0,
@@ -38,6 +39,10 @@ select json_build_object('schema', n.nspname, 'name', c.relname) as name,
                  join pg_trigger t on t.tgrelid = r.relation
                  where not t.tgisinternal and (t.tgrelid = c.oid or t.tgparentid = 0)), '[]') as triggers,
        coalesce((select json_agg(json_build_object('table', k.conrelid::regclass::text,
+                          'equality', (select case when bool_or(n.nspname <> 'pg_catalog')
+                                             then json_agg(format('operator(%I.%s)', n.nspname, o.oprname) order by x.n) else '[]' end
+                                      from unnest(k.conpfeqop) with ordinality x(operator, n)
+                                      join pg_operator o on o.oid = x.operator join pg_namespace n on n.oid = o.oprnamespace),
                           'on_delete', k.confdeltype in ('c', 'n', 'd'), 'on_update', k.confupdtype in ('c', 'n', 'd'),
                           'columns', (select json_agg(json_build_array(a.attname, b.attname) order by x.n)
                                       from unnest(k.conkey, k.confkey) with ordinality x(own, theirs, n)
@@ -82,18 +87,19 @@ async fn schema_of(tx: &mut dyn ReadTx, name: &Relation) -> Result<Option<String
     if name.schema.is_some() {
         return Ok(name.schema.clone());
     }
-    let sql = ProfileSql::new(SCHEMA).bind([Param::from(name.name.as_str())]);
+    let sql = ProfileSql::names(SCHEMA).bind([Param::from(name.name.as_str())]);
     Ok(tx.texts(&sql).await?.into_iter().flatten().next())
 }
 
 impl Catalog for Postgres {
     fn tables<'a>(&'a self, tx: &'a mut dyn ReadTx, names: &'a [Relation]) -> Fut<'a, Result<Vec<Table>>> {
         Box::pin(async move {
+            let text = TABLE.replace("{equality}", &operator_of("a.atttypid", Comparison::Equal));
             let mut found = Vec::with_capacity(names.len());
             for name in names {
                 let Some(schema) = schema_of(tx, name).await? else { continue };
                 let params = [Param::Text(Some(schema)), Param::Text(Some(name.name.clone()))];
-                found.extend(tx.fetch::<Table>(&Sql::new(TABLE).bind(params)).await?.into_iter().next());
+                found.extend(tx.fetch::<Table>(&Sql::new(&text).bind(params)).await?.into_iter().next());
             }
             Ok(found)
         })

@@ -7,6 +7,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions, Connection as _};
 
 use super::error::{connect_error, unsupported_startup};
+use super::tx::OWN_PATH;
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::secret::{percent_decoded, redact, scrub};
 
@@ -14,7 +15,7 @@ use crate::engine::model::secret::{percent_decoded, redact, scrub};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What every reader session sets at connect, where nothing stands between us and the server.
-const SESSION: [(&str, &str); 1] = [("default_transaction_read_only", "on")];
+const SESSION: [(&str, &str); 2] = [("default_transaction_read_only", "on"), ("search_path", OWN_PATH)];
 
 /// How to reach one database.
 #[derive(Clone)]

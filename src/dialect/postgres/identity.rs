@@ -118,13 +118,13 @@ pub(super) async fn settings_leak(shared: &Shared) -> Result<bool> {
     let (mut a, mut b) = (shared.open().await?, shared.open().await?);
     // One message each: outside a transaction a pooler may send parse and execute to different backends.
     let set = |value: &str| {
-        AssertSqlSafe(format!("select set_config('midwatch.probe', {}, false)", literal(value)))
+        AssertSqlSafe(format!("select pg_catalog.set_config('midwatch.probe', {}, false)", literal(value)))
     };
     let mut leaked = false;
     // A busy pooler may have another backend at hand the first time.
     for _ in 0..TRIES {
         sqlx::raw_sql(set(&probe)).execute(&mut a).await.map_err(|e| read_error(&e))?;
-        let row: PgRow = sqlx::raw_sql("select current_setting('midwatch.probe', true)")
+        let row: PgRow = sqlx::raw_sql("select pg_catalog.current_setting('midwatch.probe', true)")
             .fetch_one(&mut b)
             .await
             .map_err(|e| read_error(&e))?;

@@ -7,15 +7,21 @@ use crate::engine::model::query::{Param, ProfileSql, Sql};
 use crate::engine::port::lookup::{Lookup, Watchable};
 use crate::engine::port::read_tx::{Fut, ReadTx};
 
-const RESOLVE: &str = "select (bool_and(to_regclass(t) is not null))::text from unnest($1::text[]) t";
+// Everything with its schema: the path that these are asked under is the profile's.
+const RESOLVE: &str = "select (pg_catalog.bool_and(pg_catalog.to_regclass(t) is not null))::pg_catalog.text
+from pg_catalog.unnest($1::pg_catalog.text[]) t";
 
 // Not to_regclass: it fails where the role may not use the schema.
 const EXISTS: &str = "
-select exists (select from pg_class c join pg_namespace n on n.oid = c.relnamespace
-               where c.relname = $2 and (n.nspname = $1 or $1 is null and pg_table_is_visible(c.oid)))::text";
+select exists (select from pg_catalog.pg_class c
+               join pg_catalog.pg_namespace n on n.oid operator(pg_catalog.=) c.relnamespace
+               where c.relname operator(pg_catalog.=) $2
+                 and (n.nspname operator(pg_catalog.=) $1 or $1 is null and pg_catalog.pg_table_is_visible(c.oid))
+              )::pg_catalog.text";
 
-const UNREADABLE: &str = "select t from unnest($1::text[]) t where to_regclass(t) is not null
-               and not has_table_privilege(to_regclass(t)::oid, 'select')";
+const UNREADABLE: &str = "select t from pg_catalog.unnest($1::pg_catalog.text[]) t
+where pg_catalog.to_regclass(t) is not null
+  and not pg_catalog.has_table_privilege(pg_catalog.to_regclass(t)::pg_catalog.oid, 'select')";
 
 const WATCHABLE: &str = "
 select json_build_object('schema', n.nspname, 'name', c.relname) as name,
@@ -37,12 +43,12 @@ async fn is_true(tx: &mut dyn ReadTx, sql: &ProfileSql) -> Result<bool> {
 
 impl Lookup for Postgres {
     fn resolve<'a>(&'a self, tx: &'a mut dyn ReadTx, names: &'a [Relation]) -> Fut<'a, Result<bool>> {
-        Box::pin(async move { is_true(tx, &ProfileSql::new(RESOLVE).bind([written(names)])).await })
+        Box::pin(async move { is_true(tx, &ProfileSql::names(RESOLVE).bind([written(names)])).await })
     }
 
     fn exists<'a>(&'a self, tx: &'a mut dyn ReadTx, name: &'a Relation) -> Fut<'a, Result<bool>> {
         let params = [Param::Text(name.schema.clone()), Param::from(name.name.as_str())];
-        Box::pin(async move { is_true(tx, &ProfileSql::new(EXISTS).bind(params)).await })
+        Box::pin(async move { is_true(tx, &ProfileSql::names(EXISTS).bind(params)).await })
     }
 
     fn unreadable<'a>(
@@ -51,7 +57,7 @@ impl Lookup for Postgres {
         names: &'a [Relation],
     ) -> Fut<'a, Result<Vec<String>>> {
         Box::pin(async move {
-            let rows = tx.texts(&ProfileSql::new(UNREADABLE).bind([written(names)])).await?;
+            let rows = tx.texts(&ProfileSql::names(UNREADABLE).bind([written(names)])).await?;
             Ok(rows.into_iter().flatten().collect())
         })
     }
@@ -69,6 +75,6 @@ impl Lookup for Postgres {
     }
 
     fn words(&self, query: &str, limit: u32) -> ProfileSql {
-        ProfileSql::new(format!("select q.word::text from ({query}\n) q(word) limit {limit}"))
+        ProfileSql::new(format!("select q.word::pg_catalog.text from ({query}\n) q(word) limit {limit}"))
     }
 }

@@ -15,6 +15,7 @@ mod lock;
 mod lock_modes;
 mod lookup;
 mod numbers;
+mod operators;
 pub mod owner;
 mod reader;
 mod row_sql;

@@ -1,4 +1,5 @@
-//! A small pool of read-only sessions. Small on purpose: the console's own load is bounded by it.
+//! A small pool of read-only sessions. Small on purpose: the console's own load is bounded by it. A session in which text of
+//! others has run is not in it again.
 
 use crate::dialect::postgres::shared::{Shared, lock};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,7 +11,7 @@ use tokio::sync::Semaphore;
 use super::connect::Connection;
 use super::error::{is_disconnect, read_error};
 use super::{identity, vitals};
-use crate::dialect::postgres::tx::{Tx, begin, begin_text};
+use crate::dialect::postgres::tx::{Tx, begin, begin_text, path_of};
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::load::ServerLoad;
 use crate::engine::model::target::ServerInfo;
@@ -52,6 +53,7 @@ impl PgReader {
             heartbeat: Arc::new(Semaphore::new(1)),
             idle: Mutex::new(Vec::new()),
             running: Mutex::new(Vec::new()),
+            operators: Mutex::default(),
         };
         Self { shared: Arc::new(shared), search_path: Mutex::new(vec!["public".into()]) }
     }
@@ -72,7 +74,8 @@ impl PgReader {
             .await
             .map_err(|_| Error::unobserved("failed to read: the reader is closed"))?;
         let timeout = options.timeout.unwrap_or(STATEMENT_TIMEOUT);
-        let text = begin_text(&options, &lock(&self.search_path), timeout);
+        let text = begin_text(&options, timeout);
+        let path = path_of(&lock(&self.search_path));
         loop {
             let idle = lock(&self.shared.idle).pop();
             let reused = idle.is_some();
@@ -84,7 +87,7 @@ impl PgReader {
             let Ok(begun) = begun else { return Err(silent(BEGIN_TIMEOUT)) };
             match begun {
                 Ok(backend) => {
-                    return Ok(Tx::new(Arc::clone(&self.shared), connection, permit, backend, timeout));
+                    return Ok(Tx::new(Arc::clone(&self.shared), connection, permit, backend, timeout, path));
                 }
                 // The server went away while it lay idle: what is new will tell.
                 Err(e) if reused && is_disconnect(&e) => {}

@@ -8,22 +8,29 @@ use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection as _};
 
 use super::connect::Connection;
+use super::operators::{self, Comparison};
 use super::owner::{Owner, explain};
 use crate::engine::model::error::{Error, Result};
-use crate::engine::model::name::Ident;
+
+/// The server's own equality.
+pub const EQUAL: &str = operators::EQUAL;
+
+/// An expression over the number of a type: the operator of its equality; NULL: the server's own.
+pub fn equality_of(type_oid: &str) -> String {
+    operators::operator_of(type_oid, Comparison::Equal)
+}
 
 /// A read-only transaction of the target, in one snapshot.
 pub struct SampleSource(PgConnection);
 
 impl SampleSource {
     /// `statement`: the longest that one relation's rows may take.
-    pub async fn open(target: &Connection, search_path: &[String], statement: Duration) -> Result<Self> {
+    pub async fn open(target: &Connection, statement: Duration) -> Result<Self> {
         let (mut connection, _) = target.open().await?;
-        let path: Vec<_> = search_path.iter().map(|s| Ident(s).to_string()).collect();
         let begin = format!(
-            "begin isolation level repeatable read read only; set local search_path = {}; set local row_security = off; \
+            "begin isolation level repeatable read read only; set local search_path = pg_catalog, pg_temp; \
+             set local row_security = off; \
              set local statement_timeout = '{}s'; set local lock_timeout = '5s'",
-            path.join(", "),
             statement.as_secs()
         );
         sqlx::raw_sql(AssertSqlSafe(begin)).execute(&mut connection).await.map_err(|e| read_failed(&e))?;

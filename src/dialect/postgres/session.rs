@@ -5,13 +5,18 @@ use sqlx::{AssertSqlSafe, Row as _};
 
 use super::connect::Connection;
 use super::error::write_error;
+use super::tx::{OWN_PATH, path_of};
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::identity::Identity;
-use crate::engine::model::name::Ident;
 use crate::engine::port::writer::RunLimits;
 
 /// Sums over all rows of a plan take this long at most.
 const BETWEEN: std::time::Duration = std::time::Duration::from_hours(1);
+
+/// Under which the plan's statements are carried out: those of older versions leave names to the profile's.
+pub(super) fn path(terms: &RunLimits) -> String {
+    if terms.names_with_schema { OWN_PATH.into() } else { path_of(&terms.search_path) }
+}
 
 /// Opens one.
 pub(super) async fn open(
@@ -19,10 +24,8 @@ pub(super) async fn open(
     terms: &RunLimits,
     application: &str,
 ) -> Result<PgConnection> {
-    let path: Vec<_> = terms.search_path.iter().map(|s| Ident(s).to_string()).collect();
     let settings = [
-        // pg_catalog unnamed comes first: what somebody puts into public must not stand in for the server's own.
-        ("search_path", path.join(", ")),
+        ("search_path", path(terms)),
         ("timezone", "UTC".into()),
         ("datestyle", "ISO, YMD".into()),
         ("intervalstyle", "postgres".into()),

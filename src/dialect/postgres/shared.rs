@@ -2,6 +2,7 @@
 
 use crate::dialect::postgres::connect::Connection;
 use crate::dialect::postgres::error::read_error;
+use crate::dialect::postgres::operators::{self, FIRST_OF_USERS, KnownOperators};
 use std::sync::PoisonError;
 
 use crate::engine::model::error::Result;
@@ -33,6 +34,8 @@ pub(super) struct Shared {
     pub(super) heartbeat: Arc<Semaphore>,
     pub(super) idle: Mutex<Vec<PgConnection>>,
     pub(super) running: Mutex<Vec<BackendProcess>>,
+    /// Of types that queries had: asked once.
+    pub(super) operators: Mutex<KnownOperators>,
 }
 
 impl Shared {
@@ -56,6 +59,32 @@ impl Shared {
         Ok(connection)
     }
 
+    /// Opens a session for whoever comes next, where none lies idle.
+    pub(super) async fn warm(&self) {
+        if lock(&self.idle).is_empty()
+            && let Ok(connection) = self.open().await
+        {
+            self.put_back(connection);
+        }
+    }
+
+    /// Asks how types of users are compared that no query had before.
+    pub(super) async fn learn_operators(
+        &self,
+        connection: &mut PgConnection,
+        types: &[u32],
+    ) -> Result<(), sqlx::Error> {
+        let unknown: Vec<u32> = {
+            let known = lock(&self.operators);
+            types.iter().copied().filter(|t| *t >= FIRST_OF_USERS && !known.contains_key(t)).collect()
+        };
+        if !unknown.is_empty() {
+            let read = operators::read(connection, &unknown, self.direct()).await?;
+            lock(&self.operators).extend(read);
+        }
+        Ok(())
+    }
+
     pub(super) fn register(&self, backend: &BackendProcess) {
         lock(&self.running).push(backend.clone());
     }
@@ -72,9 +101,10 @@ impl Shared {
     pub(super) async fn cancel(&self, backends: &[BackendProcess]) {
         let Ok((mut connection, _)) = self.connection.open().await else { return };
         for b in backends {
-            // One message: a pooler may send what follows elsewhere.
+            // One message: a pooler may send what follows elsewhere; it may have refused our path.
             let cancel = format!(
-                "select pg_cancel_backend(pid) from pg_stat_activity where pid = {} and xact_start = {}::timestamptz",
+                "select pg_catalog.pg_cancel_backend(pid) from pg_catalog.pg_stat_activity where pid operator(pg_catalog.=) {} \
+                 and xact_start operator(pg_catalog.=) {}::pg_catalog.timestamptz",
                 b.pid,
                 literal(&b.started)
             );

@@ -14,14 +14,34 @@ use sqlx::{
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::error::read_error;
-use crate::dialect::postgres::shared::Shared;
+use crate::dialect::postgres::shared::{Shared, lock};
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::name::{Ident, literal};
 use crate::engine::model::query::{Column, Param, ProfileSql, Sql};
 use crate::engine::port::reader::{Fut, ReadOptions, ReadTx, RowShape, Snapshot, Take};
 
-/// A profile's query may have taken a session lock, which a rollback leaves.
-const END: &str = "rollback; select pg_advisory_unlock_all()";
+/// A profile's query may have taken a session lock, which a rollback leaves. What the path is now is not known.
+const END: &str = "rollback; select pg_catalog.pg_advisory_unlock_all()";
+
+/// Under which a statement of ours runs: nothing that stands before it, or that a database's owner plants, resolves a name
+/// of it. `pg_temp` unnamed would be searched first.
+pub(super) const OWN_PATH: &str = "pg_catalog, pg_temp";
+
+/// The path of a profile. `pg_catalog` unnamed comes first.
+pub(super) fn path_of(schemas: &[String]) -> String {
+    let mut out: Vec<_> = schemas.iter().map(|s| Ident(s).to_string()).collect();
+    out.push("pg_temp".into());
+    out.join(", ")
+}
+
+/// Pinned when a transaction begins, and again after statements of others, which may change what they like.
+fn pins() -> String {
+    format!(
+        "set local search_path = {OWN_PATH}; set local row_security = off; \
+         set local timezone = 'UTC'; set local datestyle = 'ISO, YMD'; set local intervalstyle = 'postgres'; \
+         set local bytea_output = 'hex'; set local extra_float_digits = 1"
+    )
+}
 
 /// After the server's own timeout, how long until we believe the network is gone.
 const GRACE: Duration = Duration::from_secs(5);
@@ -33,12 +53,24 @@ pub(super) struct Tx {
     backend: BackendProcess,
     timeout: Duration,
     busy: bool,
+    /// Of the profile.
+    profile_path: String,
+    /// Whose path is set.
+    path: Path,
+    /// Text of others has run here: the session is closed, not used again.
+    foreign: bool,
 }
 
-/// The fixed text that opens a reader transaction. Nothing of a user's goes in but quoted names. `pg_catalog` unnamed
-/// comes first: what somebody puts into `public` must not stand in for the server's own. Questions to the catalog look
+/// Whose search path a transaction has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Path {
+    Own,
+    Profile,
+}
+
+/// The fixed text that opens a reader transaction. Nothing of a user's goes in. Questions to the catalog look
 /// expensive where there are thousands of partitions; compiling them takes longer than asking.
-pub(super) fn begin_text(options: &ReadOptions, search_path: &[String], timeout: Duration) -> String {
+pub(super) fn begin_text(options: &ReadOptions, timeout: Duration) -> String {
     let isolation = match options.snapshot {
         Snapshot::Statement => "read committed",
         Snapshot::Transaction | Snapshot::Import(_) => "repeatable read",
@@ -47,16 +79,12 @@ pub(super) fn begin_text(options: &ReadOptions, search_path: &[String], timeout:
         Snapshot::Import(id) => format!("set transaction snapshot {}; ", literal(id)),
         _ => String::new(),
     };
-    let path: Vec<_> = search_path.iter().map(|s| Ident(s).to_string()).collect();
     format!(
-        "begin isolation level {isolation} read only; {import}\
-         set local search_path = {}; set local row_security = off; \
-         set local timezone = 'UTC'; set local datestyle = 'ISO, YMD'; set local intervalstyle = 'postgres'; \
-         set local bytea_output = 'hex'; set local extra_float_digits = 1; set local jit = off; \
+        "begin isolation level {isolation} read only; {import}{}; set local jit = off; \
          set local statement_timeout = {}; set local lock_timeout = 2000; \
          set local idle_in_transaction_session_timeout = 60000; \
          select pg_backend_pid(), now()::text",
-        path.join(", "),
+        pins(),
         timeout.as_millis(),
     )
 }
@@ -73,9 +101,42 @@ impl Tx {
         permit: OwnedSemaphorePermit,
         backend: BackendProcess,
         timeout: Duration,
+        profile_path: String,
     ) -> Self {
         shared.register(&backend);
-        Self { shared, connection: Some(connection), permit: Some(permit), backend, timeout, busy: false }
+        Self {
+            shared,
+            connection: Some(connection),
+            permit: Some(permit),
+            backend,
+            timeout,
+            busy: false,
+            profile_path,
+            path: Path::Own,
+            foreign: false,
+        }
+    }
+
+    /// A statement of the profile under its path, one of ours under ours: never one under the other's.
+    async fn under(&mut self, path: Path) -> Result<()> {
+        if self.path == path {
+            return Ok(());
+        }
+        let text = match path {
+            Path::Own => pins(),
+            Path::Profile => format!("set local search_path = {}", self.profile_path),
+        };
+        self.guarded(async |connection| {
+            sqlx::raw_sql(AssertSqlSafe(text)).execute(connection).await.map(drop)
+        })
+        .await?;
+        self.path = path;
+        Ok(())
+    }
+
+    async fn under_profile(&mut self, sql: &ProfileSql) -> Result<()> {
+        self.foreign |= !sql.only_names();
+        self.under(Path::Profile).await
     }
 
     fn connection(&mut self) -> Result<&mut PgConnection> {
@@ -127,18 +188,27 @@ impl Tx {
 fn column(name: &str, type_name: &str) -> Column {
     let numbers = ["INT2", "INT4", "INT8", "FLOAT4", "FLOAT8", "NUMERIC", "OID", "MONEY"];
     let numeric = numbers.iter().any(|t| t.eq_ignore_ascii_case(type_name));
-    Column { name: name.to_owned(), type_name: type_name.to_owned(), numeric }
+    Column { name: name.to_owned(), type_name: type_name.to_owned(), numeric, operators: None }
 }
 
 impl ReadTx for Tx {
     fn describe<'a>(&'a mut self, sql: &'a ProfileSql) -> Fut<'a, Result<Vec<Column>>> {
         Box::pin(async move {
+            self.under_profile(sql).await?;
             let direct = self.shared.direct();
+            let shared = Arc::clone(&self.shared);
             self.guarded(async |connection| {
                 let statement =
                     connection.prepare(AssertSqlSafe(sql.text().to_owned()).into_sql_str()).await?;
-                let columns =
+                let types: Vec<u32> =
+                    statement.columns().iter().map(|c| c.type_info().oid().map_or(0, |oid| oid.0)).collect();
+                let mut columns: Vec<_> =
                     statement.columns().iter().map(|c| column(c.name(), c.type_info().name())).collect();
+                drop(statement);
+                shared.learn_operators(connection, &types).await?;
+                for (column, of) in columns.iter_mut().zip(&types) {
+                    column.operators = lock(&shared.operators).get(of).cloned().flatten();
+                }
                 if !direct {
                     // The name would outlive the backend that knows it.
                     sqlx::Connection::clear_cached_statements(connection).await?;
@@ -150,11 +220,17 @@ impl ReadTx for Tx {
     }
 
     fn each<'a>(&'a mut self, sql: &'a Sql, take: Take<'a>) -> Fut<'a, Result<()>> {
-        Box::pin(self.stream(sql.text().to_owned(), sql.params(), take))
+        Box::pin(async move {
+            self.under(Path::Own).await?;
+            self.stream(sql.text().to_owned(), sql.params(), take).await
+        })
     }
 
     fn objects<'a>(&'a mut self, sql: &'a Sql, take: Take<'a>) -> Fut<'a, Result<()>> {
-        Box::pin(self.stream(as_objects(sql.text()), sql.params(), take))
+        Box::pin(async move {
+            self.under(Path::Own).await?;
+            self.stream(as_objects(sql.text()), sql.params(), take).await
+        })
     }
 
     fn profile<'a>(
@@ -167,12 +243,16 @@ impl ReadTx for Tx {
             RowShape::Text => sql.text().to_owned(),
             RowShape::Object => as_objects(sql.text()),
         };
-        Box::pin(self.stream(text, sql.params(), take))
+        Box::pin(async move {
+            self.under_profile(sql).await?;
+            self.stream(text, sql.params(), take).await
+        })
     }
 }
 
+/// Also around text of a profile, under its path.
 fn as_objects(query: &str) -> String {
-    format!("select row_to_json(q)::text from ({query}\n) q")
+    format!("select pg_catalog.row_to_json(q)::pg_catalog.text from ({query}\n) q")
 }
 
 pub(super) fn bind(params: &[Param]) -> Result<PgArguments, sqlx::Error> {
@@ -196,6 +276,7 @@ impl Drop for Tx {
         };
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         let shared = Arc::clone(&self.shared);
+        let foreign = self.foreign;
         if self.busy {
             let backend = self.backend.clone();
             runtime.spawn(async move {
@@ -204,7 +285,12 @@ impl Drop for Tx {
             });
         } else {
             runtime.spawn(async move {
-                if sqlx::raw_sql(END).execute(&mut connection).await.is_ok() {
+                let ended = sqlx::raw_sql(END).execute(&mut connection).await;
+                if foreign {
+                    let _ = sqlx::Connection::close(connection).await;
+                    // Who comes next need not wait for a new one.
+                    shared.warm().await;
+                } else if ended.is_ok() {
                     shared.put_back(connection);
                 }
                 drop(permit);
@@ -224,17 +310,18 @@ mod tests {
             timeout: None,
             ..ReadOptions::default()
         };
-        let text = begin_text(&options, &["odd\"path".into()], Duration::from_secs(5));
+        let text = begin_text(&options, Duration::from_secs(5));
         assert!(text.starts_with(
             "begin isolation level repeatable read read only; set transaction snapshot '00-1'''"
         ));
         for needed in [
-            "search_path = \"odd\"\"path\"; ",
+            "search_path = pg_catalog, pg_temp; ",
             "row_security = off",
             "timezone = 'UTC'",
             "statement_timeout = 5000",
         ] {
             assert!(text.contains(needed), "{needed} not in {text}");
         }
+        assert_eq!(path_of(&["odd\"path".into()]), "\"odd\"\"path\", pg_temp");
     }
 }

@@ -23,6 +23,7 @@ use super::journal::entries::ALTERED_RUNS;
 use super::lock::Held;
 use super::{lock, session};
 use crate::dialect::postgres::numbers::millis;
+use crate::dialect::postgres::tx::path_of;
 use crate::engine::gate::guard::Approved;
 use crate::engine::model::blocker::EndSession;
 use crate::engine::model::error::{Class, Error, Result};
@@ -111,17 +112,32 @@ impl PgWriter {
 
     async fn open_tx(&mut self) -> Result<()> {
         let text = format!(
-            "begin isolation level read committed read write; set local synchronous_commit = on; \
-             set local lock_timeout = {}; set local statement_timeout = {}",
-            self.terms.lock_timeout_ms, self.terms.statement_timeout_ms
+            "begin isolation level read committed read write; set local search_path = {}; \
+             set local synchronous_commit = on; set local lock_timeout = {}; set local statement_timeout = {}",
+            session::path(&self.terms),
+            self.terms.lock_timeout_ms,
+            self.terms.statement_timeout_ms
         );
         self.in_tx = true;
         self.raw("open a transaction", &text).await
     }
 
+    /// Under the profile's path: its statements, and what sets off triggers of its tables. What is ours in them has its
+    /// schema everywhere.
+    async fn under_profile<T>(&mut self, work: impl AsyncFnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        let path = path_of(&self.terms.search_path);
+        self.raw("set the profile's search path", &format!("set local search_path = {path}")).await?;
+        let value = work(self).await?;
+        self.raw("set the search path", &format!("set local search_path = {}", session::path(&self.terms)))
+            .await?;
+        Ok(value)
+    }
+
     /// The one place where something becomes durable. Without an answer nobody knows whether it has.
     async fn commit(&mut self, what: &str) -> Result<()> {
-        let done = sqlx::raw_sql("commit").execute(&mut self.work).await;
+        // What is deferred fires now, and finds its names by the profile's path.
+        let text = format!("set local search_path = {}; commit", path_of(&self.terms.search_path));
+        let done = sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut self.work).await;
         self.in_tx = false;
         done.map(drop).map_err(|e| {
             let error = write_error(&e, what);

@@ -14,6 +14,10 @@ pub struct TypedColumn {
     /// The table numbers it itself; an UPDATE cannot.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub numbered: bool,
+    /// The operator that says whether two of its values are one, as a statement names it, where that is not the server's
+    /// own equality.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub equality: Option<String>,
 }
 
 /// What happens to a row.
@@ -64,6 +68,9 @@ pub struct Referrer {
     pub table: String,
     /// Its columns, and those they refer to.
     pub columns: Vec<(String, String)>,
+    /// The operator that compares each of those they refer to with its own, where one is not the server's own equality.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub equality: Vec<String>,
     /// ON DELETE CASCADE, SET NULL or SET DEFAULT.
     pub on_delete: bool,
     /// ON UPDATE, the same.

@@ -116,6 +116,10 @@ pub struct Plan {
     /// an application waiting.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub continues_after_window: bool,
+    /// Names of the database's objects stand in its statements with their schema. Those of plans of older versions are left
+    /// to the profile's search path, and are carried out under it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub names_with_schema: bool,
     /// What is done, in order.
     pub steps: Vec<Step>,
     /// What was looked at.
@@ -170,6 +174,8 @@ impl Plan {
         // A plan file of an earlier version does not say it; its tasks do.
         plain.lock_timeout_ms = None;
         plain.continues_after_window = false;
+        // Said by itself.
+        plain.names_with_schema = true;
         // They follow from the steps, and plans of older versions declare none.
         plain.renames.clear();
         plain.preflight.clear();

@@ -50,33 +50,48 @@ impl Sql {
 /// }
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProfileSql(Sql);
+pub struct ProfileSql {
+    sql: Sql,
+    names: bool,
+}
 
 impl ProfileSql {
-    /// Without values. Only a dialect, or a feature's file for one, calls this.
+    /// Without values. Only a dialect, or a feature's file for one, calls this. What stands around a profile's text names
+    /// every function, type and operator with its schema.
     pub fn new(text: impl Into<String>) -> Self {
-        Self(Sql { text: text.into(), params: vec![] })
+        Self::of_profile(text)
     }
 
     /// A statement as the profile has it, where no dialect puts anything around it.
     pub fn of_profile(text: impl Into<String>) -> Self {
-        Self(Sql { text: text.into(), params: vec![] })
+        Self { sql: Sql { text: text.into(), params: vec![] }, names: false }
+    }
+
+    /// A statement of ours that only asks where the profile's names lead: no text and no table of others is in it, so the
+    /// session it runs in stays ours. Only a dialect, or a feature's file for one, calls this.
+    pub fn names(text: impl Into<String>) -> Self {
+        Self { names: true, ..Self::of_profile(text) }
+    }
+
+    /// Made by [`ProfileSql::names`].
+    pub fn only_names(&self) -> bool {
+        self.names
     }
 
     /// With values for its placeholders.
     #[must_use]
     pub fn bind(self, params: impl Into<Vec<Param>>) -> Self {
-        Self(self.0.bind(params))
+        Self { sql: self.sql.bind(params), ..self }
     }
 
     /// Its text.
     pub fn text(&self) -> &str {
-        self.0.text()
+        self.sql.text()
     }
 
     /// Its values, in order.
     pub fn params(&self) -> &[Param] {
-        self.0.params()
+        self.sql.params()
     }
 }
 
@@ -128,4 +143,18 @@ pub struct Column {
     /// Its values are numbers: they are right-aligned. The dialect knows its types.
     #[serde(skip)]
     pub numeric: bool,
+    /// How its values are compared, where not by the server's own operators.
+    #[serde(skip)]
+    pub operators: Option<KeyOperators>,
+}
+
+/// Operators as a statement names them: what pages and keys are bounded by.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
+pub struct KeyOperators {
+    /// Less than.
+    pub less: String,
+    /// The same.
+    pub equal: String,
+    /// Greater than.
+    pub greater: String,
 }

@@ -100,7 +100,7 @@ pub enum Condition {
     /// The table's key is among those that a query gives.
     KeyOf {
         /// The column, of both.
-        key: String,
+        key: TypedColumn,
         /// The query.
         sql: String,
     },
@@ -114,7 +114,7 @@ pub enum Condition {
     /// A column of the table does not hold this value yet.
     Changes {
         /// The column.
-        column: String,
+        column: TypedColumn,
         /// The value.
         to: Expr,
     },
@@ -123,7 +123,7 @@ pub enum Condition {
         /// The one that its name has led to.
         table: Relation,
         /// Its key.
-        key: Vec<(String, Expr)>,
+        key: Vec<(TypedColumn, Expr)>,
     },
 }
 

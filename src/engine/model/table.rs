@@ -90,6 +90,9 @@ pub struct Stored {
     pub type_name: String,
     /// The same, wherever it is read: with its schema, where that is not the server's own.
     pub qualified: String,
+    /// As [`TypedColumn::equality`].
+    #[serde(default)]
+    pub equality: Option<String>,
     /// Computed by the table itself.
     pub generated: bool,
     /// Numbered by the table itself, and never by an UPDATE.
@@ -156,7 +159,12 @@ pub struct Constraint {
 
 impl Stored {
     fn typed(&self) -> TypedColumn {
-        TypedColumn { name: self.name.clone(), type_name: self.type_name.clone(), numbered: self.numbered }
+        TypedColumn {
+            name: self.name.clone(),
+            type_name: self.type_name.clone(),
+            numbered: self.numbered,
+            equality: self.equality.clone(),
+        }
     }
 }
 
@@ -186,22 +194,22 @@ impl Table {
         set.iter().map(cast).collect()
     }
 
+    /// A column by name.
+    pub fn column(&self, table: &str, name: &str) -> Result<TypedColumn> {
+        let found = self.columns.iter().find(|c| c.name == name).map(Stored::typed);
+        found.ok_or_else(|| {
+            Error::unobserved(format!("failed to plan: table {table} has no column {name}"))
+                .hint("the profile names it; midwatch config check cannot know the database")
+        })
+    }
+
     /// Columns by name.
     pub fn typed<'n>(
         &self,
         table: &str,
         names: impl IntoIterator<Item = &'n String>,
     ) -> Result<Vec<TypedColumn>> {
-        names
-            .into_iter()
-            .map(|name| {
-                let column = self.columns.iter().find(|c| &c.name == name).ok_or_else(|| {
-                    Error::unobserved(format!("failed to plan: table {table} has no column {name}"))
-                        .hint("the profile names it; midwatch config check cannot know the database")
-                })?;
-                Ok(column.typed())
-            })
-            .collect()
+        names.into_iter().map(|name| self.column(table, name)).collect()
     }
 
     /// Everything that can be kept of a row: stored columns, secrets left out.

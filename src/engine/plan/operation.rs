@@ -138,6 +138,8 @@ pub struct Draft {
     pub lock_timeout_ms: Option<u64>,
     /// Once something is changed the rest is carried out after the window's end as well.
     pub continues_after_window: bool,
+    /// Its statements are those of a plan of an older version, whose names are left to the profile's search path.
+    pub names_left: bool,
     /// The count, where there are no rows.
     pub count: u64,
     /// The run that it takes back, where it is not an undo by name.
@@ -209,6 +211,7 @@ impl Default for Draft {
             unit: Unit::STATEMENTS,
             lock_timeout_ms: None,
             continues_after_window: false,
+            names_left: false,
         }
     }
 }

@@ -96,6 +96,7 @@ pub(in crate::engine) async fn plan(
         renames: draft.renames,
         lock_timeout_ms: draft.lock_timeout_ms,
         continues_after_window: draft.continues_after_window,
+        names_with_schema: !draft.names_left,
         steps: draft.steps,
         preflight,
         verify: draft.verify,

@@ -1,6 +1,6 @@
 //! Tables that a plan is about, looked up in the catalog.
 
-use crate::engine::model::change::{Derived, RowChange};
+use crate::engine::model::change::{Derived, RowChange, TypedColumn};
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::name::Relation;
 use crate::engine::model::plan::Plan;
@@ -38,13 +38,29 @@ pub(in crate::engine) async fn resolve(
 ) -> Result<(Table, Vec<Table>)> {
     let table = table_led_to(cx, &change.table, change.resolved.as_ref()).await?;
     change.resolved = Some(table.name.clone());
+    for columns in [&mut change.key, &mut change.columns, &mut change.kept] {
+        retype(columns, &table);
+    }
     let mut follow = Vec::with_capacity(change.derived.len());
     for derived in &mut change.derived {
         let table = table_led_to(cx, &derived.table, derived.resolved.as_ref()).await?;
         derived.resolved = Some(table.name.clone());
+        for columns in [&mut derived.key, &mut derived.columns] {
+            retype(columns, &table);
+        }
         follow.push(table);
     }
     Ok((table, follow))
+}
+
+/// Types and their operators as they are called now, with their schema.
+fn retype(columns: &mut [TypedColumn], table: &Table) {
+    for column in columns {
+        if let Some(now) = table.columns.iter().find(|c| c.name == column.name) {
+            column.type_name.clone_from(&now.type_name);
+            column.equality.clone_from(&now.equality);
+        }
+    }
 }
 
 /// Derived tables of a profile with what the catalog knows of them.

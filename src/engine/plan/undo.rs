@@ -216,6 +216,7 @@ impl InverseDraft {
             unit: if rows { Unit::ROWS } else { Unit::STATEMENTS },
             lock_timeout_ms: None,
             continues_after_window: false,
+            names_left: self.statements > 0 && !plan.names_with_schema,
             count: self.statements,
             undoes: None,
         }

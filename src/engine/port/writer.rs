@@ -33,8 +33,10 @@ pub struct RunLimits {
     pub lock_timeout_ms: u64,
     /// How long a statement may take (milliseconds).
     pub statement_timeout_ms: u64,
-    /// Schemas searched for unqualified names.
+    /// Schemas searched for unqualified names of the profile's statements.
     pub search_path: Vec<String>,
+    /// Those of the plan leave none to it; of a plan of an older version they do.
+    pub names_with_schema: bool,
 }
 
 /// A run that has begun, as the journal knows it.

@@ -100,6 +100,7 @@ pub(in crate::engine) async fn run(
         lock_timeout_ms: of_tasks.lock_timeout_ms.map_or(policy, |ms| ms.min(policy)),
         statement_timeout_ms: setup.policy.statement_timeout_ms,
         search_path: setup.search_path.to_vec(),
+        names_with_schema: plan.names_with_schema,
     };
     let mut writer = match setup.adapters.writers.open(&approved, &limits).await {
         Ok(writer) => writer,

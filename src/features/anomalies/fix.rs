@@ -141,6 +141,7 @@ async fn draft(cx: &PlanCx<'_>, rule: &AnomalyRule, fix: &Declared, params: &Par
         unit: Unit::ROWS,
         lock_timeout_ms: None,
         continues_after_window: false,
+        names_left: false,
         count: 0,
         undoes: None,
     })
@@ -211,9 +212,11 @@ async fn revocation(cx: &PlanCx<'_>, rule: &AnomalyRule, fix: &Declared, run: &R
         .iter()
         .map(|k| (k.clone(), revoke.get(k).cloned().map_or(Expr::Null, Expr::Text)))
         .collect();
+    let taken = table.typed(&fix.write.table, &fix.write.key)?;
+    let taken = taken.into_iter().zip(key.iter().map(|(_, e)| e.clone())).collect();
     let rows = RowQuery {
         from: RowsFrom::Written { run: run.id.clone(), columns: change.kept.clone() },
-        filter: Condition::Absent { table: table.name.clone(), key: key.clone() },
+        filter: Condition::Absent { table: table.name.clone(), key: taken },
         key,
         after: table.stored(revoke),
         ..RowQuery::default()
@@ -233,6 +236,7 @@ async fn revocation(cx: &PlanCx<'_>, rule: &AnomalyRule, fix: &Declared, run: &R
         unit: Unit::ROWS,
         lock_timeout_ms: None,
         continues_after_window: false,
+        names_left: false,
         count: 0,
         undoes: None,
     };

@@ -188,6 +188,7 @@ impl<'p> BackfillMode<'p> {
             unit: Unit::ROWS,
             lock_timeout_ms: None,
             continues_after_window: false,
+            names_left: false,
             count: 0,
             undoes: None,
         }

@@ -2,7 +2,7 @@
 
 use crate::engine::model::error::Result;
 use crate::engine::model::profile::{HistoryKind, MigrationFolder};
-use crate::engine::model::query::{ProfileSql, Sql};
+use crate::engine::model::query::ProfileSql;
 use crate::engine::model::script::Object;
 use crate::engine::port::reader::{Fut, ReadTx};
 
@@ -19,5 +19,5 @@ pub(crate) trait MigrationSql: Sync {
     /// The answer of a query of the profile's with one boolean.
     fn probed<'a>(&'a self, tx: &'a mut dyn ReadTx, query: &'a str) -> Fut<'a, Result<bool>>;
     /// `index`, `table`, `definition`, `building` of indexes that exist and do not count.
-    fn invalid_indexes(&self) -> Sql;
+    fn invalid_indexes(&self) -> ProfileSql;
 }

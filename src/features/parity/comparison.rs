@@ -335,7 +335,7 @@ impl<'a> Comparison<'a> {
         samples: Samples,
     ) -> Report {
         let unread = self.compared.sequences.iter().filter(|s| !s.readable);
-        let unseen: Vec<String> = unread.map(|s| texts::sequence_unread(&s.name)).collect();
+        let unseen: Vec<String> = unread.map(|s| texts::sequence_unread(&s.shown)).collect();
         let found =
             findings::build(id, facts, self.compared.columns, self.compared.layout, coverage, samples);
         let ok = texts::equal(facts, self.compared.layout.slots.len());
@@ -438,7 +438,7 @@ fn sequences(rows: &[SequenceRow], tally: &Tally) -> Vec<Sequence> {
         .enumerate()
         .map(|(i, s)| Sequence {
             column: s.column.clone(),
-            name: s.name.clone(),
+            name: s.shown.clone(),
             last: s.last,
             readable: s.readable,
             max: tally.max(i),

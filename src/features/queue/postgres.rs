@@ -10,8 +10,12 @@ use crate::engine::model::profile::{FlaggedDays, Queue};
 use crate::engine::model::query::{Param, ProfileSql};
 use crate::features::queue::sql::{QueueRows, QueueSql};
 
-/// PostgreSQL's statements.
+/// PostgreSQL's statements. The table is the profile's, so they run under its path: everything with its schema.
 pub(crate) struct PostgresQueue;
+
+/// States are texts or enums, whose equality is the server's own.
+const EQUAL: &str = "operator(pg_catalog.=)";
+const NOW: &str = "pg_catalog.now()";
 
 /// What varies from one failure to the next of the same cause, most specific first.
 const VARIABLE: [(&str, &str); 7] = [
@@ -34,7 +38,7 @@ fn table(q: &Queue) -> String {
 
 /// A state that is NULL has a name as well: its rows are counted and can be opened.
 fn state(q: &Queue) -> String {
-    format!("coalesce({}::text, '(null)')", Ident(&q.state))
+    format!("coalesce({}::pg_catalog.text, '(null)')", Ident(&q.state))
 }
 
 /// When it was last tried; one that says nothing of it, when it came.
@@ -45,29 +49,35 @@ fn tried(q: &Queue) -> String {
     }
 }
 
-fn one_of(states: &[String]) -> String {
-    let list: Vec<_> = states.iter().map(|s| literal(s)).collect();
-    if list.is_empty() { "null".into() } else { list.join(", ") }
+/// Texts as an array that is read as the type of what it is compared with.
+fn one_of<'s>(states: impl IntoIterator<Item = &'s String>) -> String {
+    let quoted = |s: &String| format!("\"{}\"", s.replace('\\', r"\\").replace('"', "\\\""));
+    let list: Vec<_> = states.into_iter().map(quoted).collect();
+    literal(&format!("{{{}}}", list.join(",")))
 }
 
 /// Compares with the column's own type, so that an index on it serves; an absent state matches nothing.
 fn state_in(q: &Queue, states: &[String]) -> String {
-    format!("{} in ({})", Ident(&q.state), one_of(states))
+    format!("{} {EQUAL} any ({})", Ident(&q.state), one_of(states))
 }
 
 fn states(q: &Queue) -> String {
-    format!("select {} as state, count(*) as rows from {} group by 1 order by 1", state(q), table(q))
+    format!(
+        "select {} as state, pg_catalog.count(*) as rows from {} group by 1 order by 1",
+        state(q),
+        table(q)
+    )
 }
 
 fn is_state(q: &Queue) -> String {
-    format!("{} = $1", state(q))
+    format!("{} {EQUAL} $1", state(q))
 }
 
 fn is_exhausted(q: &Queue) -> String {
     match &q.attempts {
         Some(attempts) => {
             let made = format!("coalesce({}, 0)", Ident(attempts));
-            format!("{} and {made} >= {}", state_in(q, &q.states.failed), q.max_attempts)
+            format!("{} and {made} operator(pg_catalog.>=) {}", state_in(q, &q.states.failed), q.max_attempts)
         }
         None => "false".into(),
     }
@@ -75,12 +85,16 @@ fn is_exhausted(q: &Queue) -> String {
 
 fn is_stuck(q: &Queue) -> String {
     let since = tried(q);
-    format!("{} and {since} < now() - interval '{} s'", state_in(q, &q.states.processing), q.stuck_after_s)
+    format!(
+        "{} and {since} operator(pg_catalog.<) ({NOW} operator(pg_catalog.-) interval '{} s')",
+        state_in(q, &q.states.processing),
+        q.stuck_after_s
+    )
 }
 
 fn is_late(q: &Queue) -> String {
     format!(
-        "{} and {} < now() - interval '{} s'",
+        "{} and {} operator(pg_catalog.<) ({NOW} operator(pg_catalog.-) interval '{} s')",
         state_in(q, &q.states.pending),
         Ident(&q.created),
         q.late_after_s
@@ -93,16 +107,17 @@ fn is_failure(q: &Queue) -> String {
 }
 
 fn ages(q: &Queue) -> String {
-    let age = format!("extract(epoch from now() - {})::float8", Ident(&q.created));
+    let age =
+        format!("extract(epoch from {NOW} operator(pg_catalog.-) {})::pg_catalog.float8", Ident(&q.created));
     let pending = state_in(q, &q.states.pending);
     let open: Vec<_> =
         [&q.states.pending, &q.states.processing, &q.states.failed].into_iter().flatten().cloned().collect();
     format!(
-        "select max({age}) filter (where {pending}) as oldest_s,\n\
-         \x20      percentile_cont(0.5) within group (order by {age}) filter (where {pending}) as p50_s,\n\
-         \x20      percentile_cont(0.95) within group (order by {age}) filter (where {pending}) as p95_s,\n\
-         \x20      count(*) filter (where {}) as late, count(*) filter (where {}) as stuck,\n\
-         \x20      count(*) filter (where {}) as exhausted\nfrom {} where {}",
+        "select pg_catalog.max({age}) filter (where {pending}) as oldest_s,\n\
+         \x20      pg_catalog.percentile_cont(0.5) within group (order by {age}) filter (where {pending}) as p50_s,\n\
+         \x20      pg_catalog.percentile_cont(0.95) within group (order by {age}) filter (where {pending}) as p95_s,\n\
+         \x20      pg_catalog.count(*) filter (where {}) as late, pg_catalog.count(*) filter (where {}) as stuck,\n\
+         \x20      pg_catalog.count(*) filter (where {}) as exhausted\nfrom {} where {}",
         is_late(q),
         is_stuck(q),
         is_exhausted(q),
@@ -113,11 +128,16 @@ fn ages(q: &Queue) -> String {
 
 fn message(q: &Queue) -> String {
     let raw = q.message.as_deref().unwrap_or("null");
-    let mut out = format!("left(coalesce(({raw})::text, 'no message'), {MESSAGE_CHARS})");
+    let mut out =
+        format!("pg_catalog.left(coalesce(({raw})::pg_catalog.text, 'no message'), {MESSAGE_CHARS})");
     for (pattern, stands_for) in VARIABLE {
-        out = format!("regexp_replace({out}, {}, {}, 'g')", pattern_literal(pattern), literal(stands_for));
+        out = format!(
+            "pg_catalog.regexp_replace({out}, {}, {}, 'g')",
+            pattern_literal(pattern),
+            literal(stands_for)
+        );
     }
-    format!("btrim({out})")
+    format!("pg_catalog.btrim({out})")
 }
 
 /// Patterns hold backslashes; with `standard_conforming_strings` they are taken as they are.
@@ -126,7 +146,7 @@ fn pattern_literal(pattern: &str) -> String {
 }
 
 fn code(q: &Queue) -> String {
-    format!("({})::text", q.code.as_deref().unwrap_or("null"))
+    format!("({})::pg_catalog.text", q.code.as_deref().unwrap_or("null"))
 }
 
 fn class(q: &Queue) -> String {
@@ -138,11 +158,13 @@ fn class(q: &Queue) -> String {
 }
 
 fn cause_id(code: &str, message: &str, class: &str) -> String {
-    format!("left(md5(concat_ws('|', coalesce({code}, ''), {message}, {class})), 8)")
+    format!(
+        "pg_catalog.left(pg_catalog.md5(pg_catalog.concat_ws('|', coalesce({code}, ''), {message}, {class})), 8)"
+    )
 }
 
 fn is_cause(q: &Queue) -> String {
-    format!("{} and {} = $1", is_failure(q), cause_id(&code(q), &message(q), &class(q)))
+    format!("{} and {} {EQUAL} $1", is_failure(q), cause_id(&code(q), &message(q), &class(q)))
 }
 
 fn causes(q: &Queue, limit: usize) -> String {
@@ -152,20 +174,21 @@ fn causes(q: &Queue, limit: usize) -> String {
         let comma = if tenth == 9 { "" } else { ", " };
         let _ = write!(
             recent,
-            "{comma}count(*) filter (where tried >= now() - interval '{} min' and tried < now() - interval '{} min')",
+            "{comma}pg_catalog.count(*) filter (where tried operator(pg_catalog.>=) ({NOW} operator(pg_catalog.-) interval '{} min') \
+             and tried operator(pg_catalog.<) ({NOW} operator(pg_catalog.-) interval '{} min'))",
             (tenth + 1) * 6,
             tenth * 6
         );
     }
     recent.push(']');
     format!(
-        "select {id} as id, concat_ws(' ', code, message) as fingerprint, class, code,\n\
-         \x20      count(*) as rows, count(*) filter (where exhausted) as exhausted, min(tried) as first, max(tried) as last,\n\
-         \x20      {recent} as recent, count(*) over () as causes\n\
+        "select {id} as id, pg_catalog.concat_ws(' ', code, message) as fingerprint, class, code,\n\
+         \x20      pg_catalog.count(*) as rows, pg_catalog.count(*) filter (where exhausted) as exhausted, pg_catalog.min(tried) as first, pg_catalog.max(tried) as last,\n\
+         \x20      {recent} as recent, pg_catalog.count(*) over () as causes\n\
          from (select {} as code, {} as message, coalesce({}, false) as exhausted, {tried} as tried,\n\
          \x20            {class} as class\n\
          \x20     from {} where {}) f\n\
-         group by code, message, class order by count(*) desc, 1 limit {limit}",
+         group by code, message, class order by pg_catalog.count(*) desc, 1 limit {limit}",
         code(q),
         message(q),
         is_exhausted(q),
@@ -181,12 +204,16 @@ fn throughput(q: &Queue) -> String {
     let finished = tried(q);
     format!(
         "with recent as materialized (select {created} as came, case when {} then {finished} end as went\n\
-         \x20  from {} where {created} >= now() - interval '1 day'),\n\
-         came as (select date_trunc('minute', came) as minute, count(*) as rows from recent where came >= now() - interval '30 min' group by 1),\n\
-         went as (select date_trunc('minute', went) as minute, count(*) as rows from recent where went >= now() - interval '30 min' group by 1)\n\
+         \x20  from {} where {created} operator(pg_catalog.>=) ({NOW} operator(pg_catalog.-) interval '1 day')),\n\
+         came as (select pg_catalog.date_trunc('minute', came) as minute, pg_catalog.count(*) as rows from recent \
+         where came operator(pg_catalog.>=) ({NOW} operator(pg_catalog.-) interval '30 min') group by 1),\n\
+         went as (select pg_catalog.date_trunc('minute', went) as minute, pg_catalog.count(*) as rows from recent \
+         where went operator(pg_catalog.>=) ({NOW} operator(pg_catalog.-) interval '30 min') group by 1)\n\
          select coalesce(came.rows, 0) as arrived, coalesce(went.rows, 0) as finished\n\
-         from generate_series(date_trunc('minute', now()) - interval '29 min', date_trunc('minute', now()), interval '1 min') m(minute)\n\
-         left join came using (minute) left join went using (minute) order by m.minute",
+         from pg_catalog.generate_series(pg_catalog.date_trunc('minute', {NOW}) operator(pg_catalog.-) interval '29 min', \
+         pg_catalog.date_trunc('minute', {NOW}), interval '1 min') m(minute)\n\
+         left join came on came.minute operator(pg_catalog.=) m.minute \
+         left join went on went.minute operator(pg_catalog.=) m.minute order by m.minute",
         state_in(q, &q.states.done),
         table(q),
     )
@@ -199,7 +226,10 @@ fn flagged_days(days: &FlaggedDays) -> String {
 /// States that the profile gives no meaning.
 fn is_unknown(q: &Queue) -> String {
     let known: Vec<_> = q.states.all().cloned().collect();
-    format!("{} not in ({})", state(q), one_of(&known))
+    if known.is_empty() {
+        return "false".into();
+    }
+    format!("{} operator(pg_catalog.<>) all ({})", state(q), one_of(&known))
 }
 
 fn rows(q: &Queue, filter: &str) -> String {
@@ -208,7 +238,7 @@ fn rows(q: &Queue, filter: &str) -> String {
     columns.push(format!("{} as created", Ident(&q.created)));
     columns.extend(q.attempted.iter().map(|a| format!("{} as attempted", Ident(a))));
     columns.extend(q.code.iter().map(|c| format!("{c} as code")));
-    columns.extend(q.message.iter().map(|m| format!("({m})::text as message")));
+    columns.extend(q.message.iter().map(|m| format!("({m})::pg_catalog.text as message")));
     columns.push(Ident(&q.key).to_string());
     format!("select {}\nfrom {} where {filter}", columns.join(", "), table(q))
 }
@@ -236,11 +266,11 @@ impl QueueSql for PostgresQueue {
     }
 
     fn count_flagged_days(&self, days: &FlaggedDays) -> ProfileSql {
-        ProfileSql::new(format!("select count(*) as rows from ({}) d", flagged_days(days)))
+        ProfileSql::new(format!("select pg_catalog.count(*) as rows from ({}) d", flagged_days(days)))
     }
 
     fn count(&self, rows: &ProfileSql) -> ProfileSql {
-        ProfileSql::new(format!("select count(*)::text from ({}) s", rows.text()))
+        ProfileSql::new(format!("select pg_catalog.count(*)::pg_catalog.text from ({}) s", rows.text()))
             .bind(rows.params().to_vec())
     }
 
@@ -249,8 +279,8 @@ impl QueueSql for PostgresQueue {
         let mut params = rows.params().to_vec();
         params.push(Param::Texts(among.to_vec()));
         let text = format!(
-            "select s.{state}::text as state, count(*) as rows from ({}) s \
-             where s.{state}::text = any (${}) group by 1 order by 1",
+            "select s.{state}::pg_catalog.text as state, pg_catalog.count(*) as rows from ({}) s \
+             where s.{state}::pg_catalog.text {EQUAL} any (${}) group by 1 order by 1",
             rows.text(),
             params.len(),
         );
@@ -272,24 +302,26 @@ impl QueueSql for PostgresQueue {
     fn canary(&self, queue: &Queue, table: &Relation, key: &TypedColumn) -> String {
         let state = Ident(&queue.state);
         let in_states = |states: &[&String]| {
-            let list: Vec<_> = states.iter().map(|s| literal(s)).collect();
-            let list = if list.is_empty() { "null".to_owned() } else { list.join(", ") };
-            format!("coalesce(t.{state}::text in ({list}), false)")
+            format!(
+                "coalesce(t.{state}::pg_catalog.text {EQUAL} any ({}), false)",
+                one_of(states.iter().copied())
+            )
         };
         let failed: Vec<&String> = queue.states.failed.iter().chain(&queue.states.permanent).collect();
         let done: Vec<&String> = queue.states.done.iter().chain(&queue.states.skipped).collect();
         let waiting: Vec<&String> = queue.states.pending.iter().chain(&queue.states.processing).collect();
         let named: Vec<&String> = queue.states.all().collect();
         format!(
-            "select count(*) filter (where {}) as waiting, count(*) filter (where {}) as failed, \
-             count(*) filter (where {}) as done, count(*) filter (where not {}) as unknown \
-             from run_rows i join {} t on t.{} = (i.key->>{})::{} where i.seq is not null",
+            "select pg_catalog.count(*) filter (where {}) as waiting, pg_catalog.count(*) filter (where {}) as failed, \
+             pg_catalog.count(*) filter (where {}) as done, pg_catalog.count(*) filter (where not {}) as unknown \
+             from run_rows i join {} t on t.{} {} (i.key operator(pg_catalog.->>) {})::{} where i.seq is not null",
             in_states(&waiting),
             in_states(&failed),
             in_states(&done),
             in_states(&named),
             table,
             Ident(&key.name),
+            key.equality.as_deref().unwrap_or(EQUAL),
             literal(&key.name),
             key.type_name,
         )

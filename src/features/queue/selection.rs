@@ -68,7 +68,8 @@ async fn of_queue(cx: &PlanCx<'_>, q: &Queue, table: &Table, params: &Params) ->
             Error::usage(format!("queue {} has no rows {finding}", q.name))
                 .hint("exhausted, stuck, late, failed/CAUSE, state/STATE")
         })?;
-    let which = Condition::KeyOf { key: q.key.clone(), sql: source.sql };
+    let key = table.column(&q.table, &q.key)?;
+    let which = Condition::KeyOf { key, sql: source.sql };
     Ok(ChosenRows { which, params: source.params, frozen: true })
 }
 
@@ -107,10 +108,9 @@ pub(crate) async fn state_change_draft(
         return Err(Error::new(Class::Refused, what).hint("choose rows in other states"));
     }
     let change = change(cx, q, &table, &turn).await?;
-    let type_name = change.columns.first().map_or_else(|| "text".to_owned(), |c| c.type_name.clone());
-    let to = Expr::Given { text: turn.to.clone(), type_name };
-    let which =
-        [Condition::Not(Box::new(left)), Condition::Changes { column: q.state.clone(), to: to.clone() }];
+    let column = table.column(&q.table, &q.state)?;
+    let to = Expr::Given { text: turn.to.clone(), type_name: column.type_name.clone() };
+    let which = [Condition::Not(Box::new(left)), Condition::Changes { column, to: to.clone() }];
     let mut after = vec![(q.state.clone(), to)];
     after.extend(table.stored(&turn.with));
     let names: Vec<&str> = columns(q, &turn).map(String::as_str).collect();
@@ -138,6 +138,7 @@ pub(crate) async fn state_change_draft(
         unit: Unit::ROWS,
         lock_timeout_ms: None,
         continues_after_window: false,
+        names_left: false,
         count: 0,
         undoes: None,
     })

@@ -11,23 +11,23 @@ async fn a_copy_has_the_definitions_and_the_rows_of_the_same_keys() {
     let (database, _) = demo_database("hospitality", 1_000).await;
     let engine = open(&database.url(), Some("hospitality"), std::path::Path::new(".")).await.unwrap();
     let copy = CopyRequest {
-        relations: vec!["revenues".into(), "public.revenues_partitioned".into()],
+        relations: vec!["public.revenues".into(), "public.revenues_partitioned".into()],
         rows: Rows::Sample(50),
         follow: vec![KeyedSample {
             relation: "public.revenues_partitioned".into(),
-            like: "revenues".into(),
+            like: "public.revenues".into(),
             key: vec!["id".into()],
         }],
         whole_schema: true,
     };
     let made = engine.copies().open(&copy).await.unwrap();
-    assert!(made.summary().contains("50 of \"revenues\""), "{}", made.summary());
+    assert!(made.summary().contains("50 of \"public\".\"revenues\""), "{}", made.summary());
     assert!(!made.summary().contains("could not be made"), "{}", made.summary());
     made.execute("delete from revenues where id = (select max(id) from revenues)").await.unwrap();
     let mut tx = made.facts().begin(ReadOptions::default()).await.unwrap();
-    let count = "select count(*)::text from revenues";
+    let count = "select count(*)::text from public.revenues";
     assert_eq!(tx.texts(&Sql::new(count)).await.unwrap(), [Some("49".to_owned())]);
-    let keys = "select count(*)::text from revenues_partitioned p where not exists (select from revenues r where r.id = p.id)";
+    let keys = "select count(*)::text from public.revenues_partitioned p where not exists (select from public.revenues r where r.id = p.id)";
     let orphans: u32 = tx.texts(&Sql::new(keys)).await.unwrap()[0].clone().unwrap().parse().unwrap();
     assert!(orphans <= 2, "{orphans}");
     let mut tx = engine.facts().begin(ReadOptions::default()).await.unwrap();
@@ -39,7 +39,7 @@ async fn what_a_copy_lacks_is_named() {
     let database = Database::empty().await;
     database.owner().await.execute_script("create table t (id int)").await.unwrap();
     let engine = engine(&database.url(), "name = \"p\"\n").await;
-    let copy = CopyRequest { relations: vec!["t".into(), "nowhere".into()], ..CopyRequest::default() };
+    let copy = CopyRequest { relations: vec!["public.t".into(), "nowhere".into()], ..CopyRequest::default() };
     let error = engine.copies().open(&copy).await.err().unwrap();
     assert!(error.message.contains("failed to copy nowhere into the sandbox"), "{error}");
 }
@@ -50,7 +50,8 @@ async fn copies_leave_no_sessions_behind() {
     let database = Database::empty().await;
     database.owner().await.execute_script("create table t (id int primary key)").await.unwrap();
     let engine = engine(&database.url(), "name = \"p\"\n").await;
-    let copy = CopyRequest { relations: vec!["t".into()], rows: Rows::Sample(1), ..CopyRequest::default() };
+    let copy =
+        CopyRequest { relations: vec!["public.t".into()], rows: Rows::Sample(1), ..CopyRequest::default() };
     for _ in 0..4 {
         drop(engine.copies().open(&copy).await.unwrap());
         // Asked anew by every plan.

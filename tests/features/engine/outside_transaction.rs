@@ -125,6 +125,7 @@ async fn cut_off(engine: Engine, plan: &Plan, rows: &Arc<dyn RowSet>) -> (Engine
         lock_timeout_ms: 1_000,
         statement_timeout_ms: 10_000,
         search_path: vec![],
+        names_with_schema: true,
     };
     let mut writer = parts.adapters.writers.open(&approved, &limits).await.unwrap();
     let at = writer.begin(plan, &[]).await.unwrap();

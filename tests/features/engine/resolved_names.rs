@@ -5,7 +5,7 @@ use midwatch::engine::model::change::RowChange;
 use midwatch::engine::model::name::Relation;
 use midwatch::engine::model::plan::Plan;
 use midwatch::engine::model::step::Action;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::common::Database;
 use crate::world::{World, of_an_earlier_version};
@@ -130,32 +130,40 @@ fn change(plan: &mut Plan) -> &mut RowChange {
 const RUNS: &str = "select count(*)::text from midwatch.runs where operation <> 'init'";
 
 #[tokio::test]
-async fn plans_of_an_earlier_version_are_not_stale_for_what_they_do_not_say() {
+async fn plans_of_an_earlier_version_are_stale_for_the_names_that_they_leave_to_the_path() {
     let world = world().await;
     let before = content(&world, "b").await;
     world.plan("p.json", &["backfill"]);
     let plan = world.altered("p.json", of_an_earlier_version);
     assert!(!plan.to_string().contains("resolved"));
+    left_to_the_path(&world, "p.json", &plan);
+    assert_eq!(content(&world, "b").await, before);
+    let plan = world.plan("p.json", &["backfill"]);
     let run = world.applied("p.json", &plan);
-    assert_eq!(run["verified"], true, "{run:#}");
+    let after = content(&world, "b").await;
     let undo = world.undo("u.json", run["id"].as_str().unwrap());
     assert_eq!(undo["steps"][0]["action"]["resolved"], json!({ "schema": "b", "name": "t" }));
     let undo = world.altered("u.json", of_an_earlier_version);
-    assert!(!undo.to_string().contains("resolved"));
-    let undone = world.applied("u.json", &undo);
-    assert_eq!(undone["verified"], true, "{undone:#}");
-    assert_eq!(content(&world, "b").await, before);
+    left_to_the_path(&world, "u.json", &undo);
+    assert_eq!(content(&world, "b").await, after);
+}
+
+/// Nothing else has moved, and still it is refused.
+fn left_to_the_path(world: &World, file: &str, plan: &Value) {
+    assert!(!plan.to_string().contains("resolved"));
+    let (code, value) = world.apply(file, plan["phrase"].as_str().unwrap());
+    assert_eq!((code, value["run"]["outcome"].as_str()), (4, Some("stale")), "{value:#}");
+    let said = value["error"]["message"].as_str().unwrap();
+    assert!(said.contains("left its names to the search path"), "{said}");
 }
 
 #[tokio::test]
-async fn a_fix_of_an_earlier_version_is_not_stale_either() {
+async fn a_fix_of_an_earlier_version_is_stale_for_that_alone() {
     let world = World::hithonix().await;
     world.accept_foreign_plans();
     world.plan("p.json", &["fix", "status_mismatch"]);
     let plan = world.altered("p.json", of_an_earlier_version);
-    assert!(!plan.to_string().contains("resolved"));
-    let run = world.applied("p.json", &plan);
-    assert_eq!(run["verified"], true, "{run:#}");
+    left_to_the_path(&world, "p.json", &plan);
 }
 
 #[tokio::test]

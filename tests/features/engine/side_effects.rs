@@ -23,11 +23,11 @@ async fn a_row_that_others_refer_to_is_not_deleted_with_them() {
     let inverse = world.undo("u.json", run["id"].as_str().unwrap());
     assert_eq!(inverse["rows"], 4, "{:#}", inverse["preflight"]);
     assert!(said(&inverse, "since")[0].contains("referred to by rows that would go with them"));
-    assert!(said(&inverse, "references")[0].contains("child refers to repairs.business_dates"));
+    assert!(said(&inverse, "references")[0].contains("public.child refers to repairs.business_dates"));
     // Somebody comes to refer to another row after the comparison.
     world
         .sql(
-            "create function refer() returns trigger language plpgsql as $$ begin
+            "create function refer() returns trigger language plpgsql set search_path = public as $$ begin
                insert into child select (key ->> 'event_id')::uuid from midwatch.images where seq = 2; return null; end $$;
              create trigger refer after insert on midwatch.planned_rows for each statement execute function public.refer()",
         )

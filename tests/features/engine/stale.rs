@@ -9,7 +9,7 @@ use crate::world::World;
 async fn between(world: &World, action: &str) {
     world
         .sql(&format!(
-            "create or replace function public.meanwhile() returns trigger language plpgsql as $$ begin
+            "create or replace function public.meanwhile() returns trigger language plpgsql set search_path = public as $$ begin
                set local session_replication_role = replica; {action}; set local session_replication_role = origin;
                return null; end $$;
              create or replace trigger meanwhile after insert on midwatch.planned_rows for each statement execute function public.meanwhile()"

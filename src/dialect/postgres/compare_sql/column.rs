@@ -19,7 +19,7 @@ select a.attname as name, t.typname as base, a.attnotnull as not_null, format_ty
         join pg_amop ao on ao.amopfamily = oc.opcfamily and ao.amoplefttype = oc.opcintype
                        and ao.amoprighttype = oc.opcintype and ao.amopstrategy = 3
         join pg_operator o on o.oid = ao.amopopr join pg_namespace n on n.oid = o.oprnamespace
-        where oc.opcdefault and oc.opcintype = t.oid) as equality
+        where oc.opcdefault and oc.opcintype = case t.typtype when 'd' then t.typbasetype else t.oid end) as equality
 from pg_attribute a join pg_type t on t.oid = a.atttypid left join pg_collation co on co.oid = a.attcollation
 where a.attrelid = to_regclass($1)::oid and a.attnum > 0 and not a.attisdropped
 order by a.attnum";

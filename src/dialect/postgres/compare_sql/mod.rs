@@ -184,7 +184,7 @@ mod tests {
         let joined = |rows: &str| {
             format!(
                 "(\"id\"::bigint >> 12) as range, {CELLS}\nfrom unnest($1::text[]) with ordinality u(\"mw:k0\", \"mw:n\") join \
-                 {rows} r on r.\"id\" = u.\"mw:k0\"::bigint"
+                 {rows} r on r.\"id\" operator(pg_catalog.=) u.\"mw:k0\"::bigint"
             )
         };
         let start = "select u.\"mw:n\"::int as n, array[r.\"id\"::text] as key,";

@@ -3,6 +3,7 @@
 use crate::dialect::postgres::compare_sql::column::{compared, hashed};
 use crate::dialect::postgres::compare_sql::digest;
 use crate::dialect::postgres::compare_sql::key_ranges::{number, within};
+use crate::dialect::postgres::operators::EQUAL;
 use crate::engine::model::comparison::{
     ComparedColumn, ComparedRows, KeyText, PartsOfBoth, RowGroup, RowPart, ValuePair,
 };
@@ -112,9 +113,10 @@ fn lookup(what: &ComparedRows<'_>, part: &RowPart<'_>) -> String {
     let arrays: Vec<_> = (1..=names.len()).map(|i| format!("${i}::text[]")).collect();
     let on = |(k, n): (&ComparedColumn, &String)| {
         if k.foreign {
-            format!("{} = u.{n}", hashed(k))
+            format!("{} {EQUAL} u.{n}", hashed(k))
         } else {
-            format!("r.{} = u.{n}::{}", Ident(&k.name), k.kind)
+            let equality = k.equality.as_deref().unwrap_or(EQUAL);
+            format!("r.{} {equality} u.{n}::{}", Ident(&k.name), k.kind)
         }
     };
     let on: Vec<_> = what.columns.key.iter().zip(&names).map(on).collect();
@@ -140,7 +142,7 @@ pub(super) fn same_values(pairs: &[ValuePair<'_>]) -> Sql {
         let (left, right) = (2 * i + 1, 2 * i + 2);
         let (kind, operator) = match &pair.column.equality {
             Some(operator) => (pair.column.kind.as_str(), operator.as_str()),
-            None => ("text", "operator(pg_catalog.=)"),
+            None => ("text", EQUAL),
         };
         format!("${left}::text::{kind} {operator} ${right}::text::{kind}")
     };

@@ -6,7 +6,8 @@
 
 use super::change::over;
 use super::values;
-use super::values::{holds_key as key_is, image, names, write_form as value};
+use super::values::{holds_key as key_is, image, names, object, stored, write_form as value};
+use crate::dialect::postgres::operators::{EQUAL, same_key, same_or_null};
 use crate::engine::model::change::{Derived, Origin, RowChange, RowKind, TypedColumn};
 use crate::engine::model::name::{Ident, Relation, literal};
 
@@ -19,12 +20,6 @@ const BATCH: &str = "pg_temp.midwatch_batch";
 
 fn derived_rows(at: usize) -> String {
     format!("pg_temp.midwatch_derived_{at}")
-}
-
-/// `t."id" = b."id" and …`
-fn same_key(alias: &str, key: &[TypedColumn], other: &str) -> String {
-    let parts: Vec<_> = key.iter().map(|c| format!("{alias}.{0} = {other}.{0}", Ident(&c.name))).collect();
-    parts.join(" and ")
 }
 
 /// What a row holds; every row holds nothing.
@@ -52,8 +47,8 @@ fn carried(change: &RowChange) -> impl Iterator<Item = (String, &TypedColumn)> {
 /// A row as the batch found it.
 fn found(change: &RowChange) -> String {
     let (names, texts): (Vec<_>, Vec<_>) =
-        carried(change).map(|(at, c)| (literal(&c.name), format!("b.{at}::text"))).unzip();
-    format!("jsonb_object(array[{}]::text[], array[{}]::text[])", names.join(", "), texts.join(", "))
+        carried(change).map(|(at, c)| (literal(&c.name), format!("b.{at}::pg_catalog.text"))).unzip();
+    object(&names, &texts)
 }
 
 /// The tables of a step's batches, anew: a session keeps them from batch to batch, empty in between.
@@ -135,8 +130,8 @@ pub(in crate::dialect::postgres) fn unsourced(change: &RowChange) -> Option<Stri
             .columns
             .iter()
             .map(|c| {
-                let (name, text) = (Ident(&c.name), literal(&c.name));
-                format!("s.{name}::{}::text is not distinct from b.midwatch_after->>{text}", c.type_name)
+                let there = format!("s.{}::{}::text", Ident(&c.name), c.type_name);
+                same_or_null(EQUAL, &there, &stored("b.midwatch_after", c))
             })
             .collect();
         format!(
@@ -148,7 +143,7 @@ pub(in crate::dialect::postgres) fn unsourced(change: &RowChange) -> Option<Stri
     })
 }
 
-/// The change itself; keeps the image of every row it writes. `$1` run, `$2` step, `$3` batch.
+/// The change itself, under the profile's path: triggers of the table find their names by it. Keeps the image of every row it writes. `$1` run, `$2` step, `$3` batch.
 pub(in crate::dialect::postgres) fn change(change: &RowChange) -> Option<String> {
     let table = change.relation(&Relation::parse);
     let key = same_key("t", &change.key, "b");
@@ -170,7 +165,7 @@ pub(in crate::dialect::postgres) fn change(change: &RowChange) -> Option<String>
         }
         RowKind::Delete => format!(
             "changed as (delete from {table} t using {BATCH} b where {key} returning b.midwatch_seq as seq, \
-             b.midwatch_key as key, {} as before, null::jsonb as after, true as planned)",
+             b.midwatch_key as key, {} as before, null::pg_catalog.jsonb as after, true as planned)",
             found(change)
         ),
         RowKind::Insert => {
@@ -178,7 +173,7 @@ pub(in crate::dialect::postgres) fn change(change: &RowChange) -> Option<String>
             format!(
                 "work as (insert into {table} ({}) overriding system value select {} from {BATCH} b order by b.midwatch_seq \
                  on conflict do nothing returning *), \
-                 changed as materialized (select b.midwatch_seq as seq, b.midwatch_key as key, null::jsonb as before, \
+                 changed as materialized (select b.midwatch_seq as seq, b.midwatch_key as key, null::pg_catalog.jsonb as before, \
                  {} as after, {} as planned from work t left join {BATCH} b on {key})",
                 names(&change.columns),
                 values.join(", "),
@@ -190,8 +185,8 @@ pub(in crate::dialect::postgres) fn change(change: &RowChange) -> Option<String>
     Some(format!(
         "with {work}, kept as (insert into midwatch.images (run, step, batch, seq, relation, key, before, after) \
          select $1, $2, $3, c.seq, {}, c.key, c.before, c.after from changed c where c.seq is not null returning 1) \
-         select json_build_object('kept', (select count(*) from kept), 'otherwise', count(*) filter (where c.seq is null or not c.planned))::text \
-         from changed c",
+         select pg_catalog.json_build_object('kept', (select pg_catalog.count(*) from kept), \
+         'otherwise', pg_catalog.count(*) filter (where c.seq is null or not c.planned))::pg_catalog.text from changed c",
         literal(&change.table),
     ))
 }
@@ -225,7 +220,7 @@ fn batch(change: &RowChange) -> String {
 }
 
 const RUN: &str = "run as (select r.id, r.operation, r.name, r.operator, r.undoes is not null as undo, \
-                   $2::text as reason from midwatch.runs r where r.id = $1)";
+                   $2::pg_catalog.text as reason from midwatch.runs r where r.id operator(pg_catalog.=) $1)";
 
 /// A profile's statement over `batch`. `$1` run, `$2` the reason.
 pub(in crate::dialect::postgres) fn over_batch(change: &RowChange, statement: &str) -> String {
@@ -308,16 +303,19 @@ pub(in crate::dialect::postgres) fn derived_after(derived: &Derived, at: usize) 
     )
 }
 
-/// Puts derived rows back as the run `$1` found them in its batch `$2`: where nobody has touched them since, and
+/// Puts derived rows back, under the profile's path, as the run `$1` found them in its batch `$2`: where nobody has touched them since, and
 /// where all `$3` rows of that batch come back. What is left was computed again from the rows as they are.
 pub(in crate::dialect::postgres) fn restore(derived: &Derived, at: usize) -> [String; 3] {
     let table = derived.relation(&Relation::parse);
     let todo = format!(
         "with todo as materialized (select i.key, i.before from midwatch.images i \
-         join {} w on w.midwatch_key = i.key and w.midwatch_image is not distinct from i.after \
-         where i.run = $1 and i.batch = $2 and i.seq is null and i.relation = {} \
-         and (select count(*) from midwatch.images m where m.run = $1 and m.batch = $2 and m.seq is not null) in (0, $3))",
+         join {} w on w.midwatch_key operator(pg_catalog.=) i.key and {} \
+         where i.run operator(pg_catalog.=) $1 and i.batch operator(pg_catalog.=) $2 and i.seq is null \
+         and i.relation operator(pg_catalog.=) {} and (select pg_catalog.count(*) from midwatch.images m \
+         where m.run operator(pg_catalog.=) $1 and m.batch operator(pg_catalog.=) $2 and m.seq is not null) \
+         operator(pg_catalog.=) any (array[0, $3]::pg_catalog.int8[]))",
         derived_rows(at),
+        same_or_null(EQUAL, "w.midwatch_image", "i.after"),
         literal(&derived.table),
     );
     // What the table numbers itself cannot be set, and the key is what the row was found by.

@@ -1,22 +1,23 @@
 //! A change as a person reads it, and what is asked after it.
 
-use crate::engine::model::change::{Canary, Derived, RowChange, RowKind, TypedColumn};
-use crate::engine::model::name::{Ident, Relation, literal};
+use super::values::{holds, holds_key};
+use crate::engine::model::change::{Canary, Derived, RowChange, RowKind};
+use crate::engine::model::name::{Ident, Relation};
 use crate::engine::model::preflight::Verification;
 use crate::engine::model::query::{Param, ProfileSql};
 
 /// The images of a run, as the plan's questions read them.
 const RUN_ROWS: &str = "with run_rows as not materialized (select i.step, i.seq, i.batch, i.relation, i.key, i.before, i.after \
-                        from midwatch.images i where i.run = $1::bigint";
+                        from midwatch.images i where i.run operator(pg_catalog.=) $1::bigint";
 
 pub(super) fn verification_query(question: &Verification, run: &str) -> ProfileSql {
-    let text = format!("{RUN_ROWS}) select count(*)::text from ({}\n) q", question.sql);
+    let text = format!("{RUN_ROWS}) select pg_catalog.count(*)::pg_catalog.text from ({}\n) q", question.sql);
     ProfileSql::new(text).bind([Param::from(run)])
 }
 
 pub(super) fn canary_counts(canary: &Canary, run: &str, batch: u64) -> ProfileSql {
     let batch = i64::try_from(batch).unwrap_or(i64::MAX);
-    let text = format!("{RUN_ROWS} and i.batch = $2) {}", canary.sql);
+    let text = format!("{RUN_ROWS} and i.batch operator(pg_catalog.=) $2) {}", canary.sql);
     ProfileSql::new(text).bind([Param::from(run), Param::Int(batch)])
 }
 
@@ -85,20 +86,10 @@ pub(super) fn statements_for_people(change: &RowChange) -> Vec<String> {
 /// Do the rows that a run wrote hold what it wrote?
 /// `step`: its place among the plan's steps.
 pub(super) fn verification(change: &RowChange, step: usize) -> Option<Verification> {
-    let key: Vec<_> = change
-        .key
-        .iter()
-        .map(|c| format!("t.{} = (i.key->>{})::{}", Ident(&c.name), literal(&c.name), c.type_name))
-        .collect();
-    let same: Vec<_> = change
-        .columns
-        .iter()
-        .map(|c| format!("t.{}::text is not distinct from i.after->>{}", Ident(&c.name), literal(&c.name)))
-        .collect();
     if let Some(derived) = change.computed() {
         return Some(computed(derived, step));
     }
-    let (table, key) = (change.relation(&Relation::parse), key.join(" and "));
+    let (table, key) = (change.relation(&Relation::parse), holds_key("t", &change.key, "i.key"));
     let (title, wrong) = match change.kind {
         RowKind::Compute => return None,
         RowKind::Delete => {
@@ -106,31 +97,24 @@ pub(super) fn verification(change: &RowChange, step: usize) -> Option<Verificati
         }
         RowKind::Update | RowKind::Insert => (
             format!("rows written to {} hold what was planned", change.table),
-            format!("t.tableoid is null or not ({})", same.join(" and ")),
+            format!("t.tableoid is null or not ({})", holds("t", &change.columns, "i.after")),
         ),
     };
     let sql = format!(
-        "select i.key from run_rows i left join {table} t on {key} where i.seq is not null and i.step = {step} and ({wrong})"
+        "select i.key from run_rows i left join {table} t on {key} where i.seq is not null and i.step operator(pg_catalog.=) {step} and ({wrong})"
     );
     Some(Verification { title, sql })
 }
 
 /// Do the rows that were computed again hold what came of it?
 fn computed(derived: &Derived, step: usize) -> Verification {
-    let pairs = |columns: &[TypedColumn], side: &str, op: &str| {
-        let one = |c: &TypedColumn| match op {
-            "=" => format!("t.{} = (i.{side}->>{})::{}", Ident(&c.name), literal(&c.name), c.type_name),
-            _ => format!("t.{}::text {op} i.{side}->>{}", Ident(&c.name), literal(&c.name)),
-        };
-        columns.iter().map(one).collect::<Vec<_>>().join(" and ")
-    };
     let sql = format!(
-        "select i.key from (select distinct on (r.key) r.key, r.after from run_rows r where r.seq is null and r.step = {step} \
+        "select i.key from (select distinct on (r.key) r.key, r.after from run_rows r where r.seq is null and r.step operator(pg_catalog.=) {step} \
          order by r.key, r.batch desc) i left join {} t on {} \
-         where (i.after is null) <> (t.tableoid is null) or t.tableoid is not null and not ({})",
+         where (i.after is null) operator(pg_catalog.<>) (t.tableoid is null) or t.tableoid is not null and not ({})",
         derived.relation(&Relation::parse),
-        pairs(&derived.key, "key", "="),
-        pairs(&derived.columns, "after", "is not distinct from"),
+        holds_key("t", &derived.key, "i.key"),
+        holds("t", &derived.columns, "i.after"),
     );
     Verification { title: format!("rows of {} hold what was computed or put back", derived.table), sql }
 }

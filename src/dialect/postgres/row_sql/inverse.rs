@@ -8,7 +8,7 @@ use crate::engine::model::row_query::ImagesOf;
 use crate::engine::model::table::Constraint;
 
 /// Last batch first.
-pub(super) const ORDER: &str = "i.batch desc, i.seq desc, i.key::text";
+pub(super) const ORDER: &str = "i.batch desc, i.seq desc, i.key::pg_catalog.text";
 /// Each batch whole.
 pub(super) const UNIT: &str = "i.batch";
 
@@ -31,10 +31,14 @@ pub(super) fn joined(images: &ImagesOf) -> Joined {
     if !insert && !columns.is_empty() {
         on.push(holds("t", columns, "i.after"));
     }
-    let which = if compute { "is null and m.before is distinct from m.after" } else { "is not null" };
+    let which = if compute {
+        "is null and not coalesce(m.before operator(pg_catalog.=) m.after, m.before is null and m.after is null)"
+    } else {
+        "is not null"
+    };
     // A row that a batch created and another deleted again is neither.
     let from = format!(
-        "from (select * from midwatch.images m where m.run = $1::bigint and m.step = {step} and m.seq {which}) i left join {} t on {}",
+        "from (select * from midwatch.images m where m.run operator(pg_catalog.=) $1::bigint and m.step operator(pg_catalog.=) {step} and m.seq {which}) i left join {} t on {}",
         table,
         on.join(" and "),
     );
@@ -57,7 +61,9 @@ pub(super) fn joined(images: &ImagesOf) -> Joined {
 /// The rows that a run wrote, as they became. `n`: the parameter that is the run.
 pub(super) fn written(columns: &[TypedColumn], n: usize) -> String {
     let columns = typed("i.after", columns);
-    format!("select {columns} from midwatch.images i where i.run = ${n}::bigint and i.seq is not null")
+    format!(
+        "select {columns} from midwatch.images i where i.run operator(pg_catalog.=) ${n}::bigint and i.seq is not null"
+    )
 }
 
 fn typed(from: &str, columns: &[TypedColumn]) -> String {
@@ -68,15 +74,16 @@ fn typed(from: &str, columns: &[TypedColumn]) -> String {
 pub(super) fn changed_since(images: &ImagesOf, named: usize) -> ProfileSql {
     let Joined { from, changed, .. } = joined(images);
     let text = format!(
-        "select count(*) as rows, string_agg(x.key, '; ') filter (where x.n <= {named}) as named from (\
-         select i.key::text as key, row_number() over (order by i.batch, i.seq) as n {from} where {changed}) x"
+        "select pg_catalog.count(*) as rows, pg_catalog.string_agg(x.key, '; ') filter (where x.n operator(pg_catalog.<=) {named}) as named \
+         from (select i.key::pg_catalog.text as key, pg_catalog.row_number() over (order by i.batch, i.seq) as n {from} where {changed}) x"
     );
     ProfileSql::new(text).bind([Param::from(images.run.as_str())])
 }
 
 pub(super) fn refused(images: &ImagesOf, check: &Constraint) -> ProfileSql {
     let text = format!(
-        "select count(*)::text from (select {} from midwatch.images i where i.run = $1::bigint and i.step = {} and i.seq is not null) r \
+        "select pg_catalog.count(*)::pg_catalog.text from (select {} from midwatch.images i \
+         where i.run operator(pg_catalog.=) $1::bigint and i.step operator(pg_catalog.=) {} and i.seq is not null) r \
          where not ({})",
         typed("i.before", &images.inverse.kept),
         images.step,

@@ -8,7 +8,7 @@ mod inverse;
 mod paging;
 mod planned;
 mod statement_checks;
-mod values;
+pub(super) mod values;
 
 use std::collections::BTreeMap;
 
@@ -61,7 +61,7 @@ impl RowSql for Postgres {
         planned::as_written(column, texts)
     }
     fn type_word(&self, column: &Column) -> String {
-        values::cast_name(&column.type_name)
+        values::type_word(&column.type_name)
     }
     fn statements_for_people(&self, change: &RowChange) -> Vec<String> {
         change::statements_for_people(change)

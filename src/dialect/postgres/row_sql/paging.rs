@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::values::cast_name;
+use crate::dialect::postgres::operators::EQUAL;
 use crate::engine::model::name::Ident;
 use crate::engine::model::page::{At, CELL_CHARS, PageRequest, RowSource};
 use crate::engine::model::profile::Source;
-use crate::engine::model::query::{Column, Param, ProfileSql};
+use crate::engine::model::query::{Column, KeyOperators, Param, ProfileSql};
 
 /// A query with the profile's sources before it. `recursive` only lets them name each other in any order.
 pub(super) fn with_sources(sources: &BTreeMap<String, Source>, sql: &str) -> String {
@@ -26,15 +27,16 @@ pub(super) fn with_sources(sources: &BTreeMap<String, Source>, sql: &str) -> Str
 pub(super) fn total(request: &PageRequest, columns: &[Column]) -> ProfileSql {
     let mut q = Values::new(request);
     let clause = q.filter(request, columns);
-    let sql = format!("select count(*)::text from ({}\n) q{clause}", request.source.sql);
+    let sql =
+        format!("select pg_catalog.count(*)::pg_catalog.text from ({}\n) q{clause}", request.source.sql);
     ProfileSql::new(sql).bind(q.params)
 }
 
 pub(super) fn is_keyed(source: &RowSource) -> ProfileSql {
     let keys: Vec<_> = source.key.iter().map(|k| format!("q.{}", Ident(k))).collect();
-    let nulls: Vec<_> = keys.iter().map(|k| format!("bool_or({k} is null)")).collect();
+    let nulls: Vec<_> = keys.iter().map(|k| format!("pg_catalog.bool_or({k} is null)")).collect();
     let sql = format!(
-        "select (not exists (select from ({}\n) q group by {} having count(*) > 1 or {}))::text",
+        "select (not exists (select from ({}\n) q group by {} having pg_catalog.count(*) operator(pg_catalog.>) 1 or {}))::pg_catalog.text",
         source.sql,
         keys.join(", "),
         nulls.join(" or "),
@@ -45,7 +47,7 @@ pub(super) fn is_keyed(source: &RowSource) -> ProfileSql {
 pub(super) fn first_rows(sql: &ProfileSql, columns: &[Column], limit: usize) -> ProfileSql {
     let cells: Vec<_> = columns.iter().map(|c| cell(&c.name)).collect();
     let statement = format!(
-        "select json_build_array(json_build_array({}), json_build_array())::text\nfrom ({}\n) q\nlimit {limit}",
+        "select pg_catalog.json_build_array(pg_catalog.json_build_array({}), pg_catalog.json_build_array())::pg_catalog.text\nfrom ({}\n) q\nlimit {limit}",
         cells.join(", "),
         sql.text(),
     );
@@ -57,7 +59,7 @@ pub(super) fn page(request: &PageRequest, columns: &[Column]) -> ProfileSql {
     let cell = if request.whole { whole_cell } else { cell };
     let cells: Vec<_> = columns.iter().map(|c| cell(&c.name)).collect();
     let order = order(request, columns);
-    let position: Vec<_> = order.iter().map(|o| format!("q.{}::text", Ident(&o.column))).collect();
+    let position: Vec<_> = order.iter().map(|o| format!("q.{}::pg_catalog.text", Ident(&o.column))).collect();
     let filter = q.filter(request, columns);
     let backwards = matches!(request.at, At::Last | At::Before(_));
     let bound = match &request.at {
@@ -69,7 +71,7 @@ pub(super) fn page(request: &PageRequest, columns: &[Column]) -> ProfileSql {
     };
     let by: Vec<_> = order.iter().map(|o| o.clause(backwards)).collect();
     let sql = format!(
-        "select json_build_array(json_build_array({}), json_build_array({}))::text\nfrom ({}\n) q{filter}{bound}\norder by {}\nlimit {}",
+        "select pg_catalog.json_build_array(pg_catalog.json_build_array({}), pg_catalog.json_build_array({}))::pg_catalog.text\nfrom ({}\n) q{filter}{bound}\norder by {}\nlimit {}",
         cells.join(", "),
         position.join(", "),
         request.source.sql,
@@ -81,20 +83,21 @@ pub(super) fn page(request: &PageRequest, columns: &[Column]) -> ProfileSql {
 
 /// What is cut says so, with its whole length.
 fn cell(column: &str) -> String {
-    let text = format!("q.{}::text", Ident(column));
+    let text = format!("q.{}::pg_catalog.text", Ident(column));
     format!(
-        "case when length({text}) > {CELL_CHARS} \
-         then left({text}, {CELL_CHARS}) || '… (' || length({text}) || ' characters)' else {text} end"
+        "case when pg_catalog.length({text}) operator(pg_catalog.>) {CELL_CHARS} then pg_catalog.concat(\
+         pg_catalog.left({text}, {CELL_CHARS}), '… (', pg_catalog.length({text}), ' characters)') else {text} end"
     )
 }
 
 fn whole_cell(column: &str) -> String {
-    format!("q.{}::text", Ident(column))
+    format!("q.{}::pg_catalog.text", Ident(column))
 }
 
 struct OrderBy {
     column: String,
     type_name: String,
+    operators: Option<KeyOperators>,
     descending: bool,
     nullable: bool,
 }
@@ -112,11 +115,13 @@ impl OrderBy {
 }
 
 fn order(request: &PageRequest, columns: &[Column]) -> Vec<OrderBy> {
-    let type_of =
-        |name: &str| columns.iter().find(|c| c.name == name).map_or("text".into(), |c| c.type_name.clone());
+    let of = |name: &str| columns.iter().find(|c| c.name == name);
+    let type_of = |name: &str| of(name).map_or("TEXT".into(), |c| c.type_name.clone());
+    let operators_of = |name: &str| of(name).and_then(|c| c.operators.clone());
     let sort = request.sort.iter().map(|s| OrderBy {
         column: s.column.clone(),
         type_name: type_of(&s.column),
+        operators: operators_of(&s.column),
         descending: s.descending,
         nullable: true,
     });
@@ -124,6 +129,7 @@ fn order(request: &PageRequest, columns: &[Column]) -> Vec<OrderBy> {
     let keys = request.source.key.iter().filter(|k| Some(k.as_str()) != sorted).map(|k| OrderBy {
         column: k.clone(),
         type_name: type_of(k),
+        operators: operators_of(k),
         descending: false,
         nullable: false,
     });
@@ -150,10 +156,12 @@ impl Values {
         };
         let pattern =
             format!("%{}%", filter.text.replace('\\', r"\\").replace('%', r"\%").replace('_', r"\_"));
-        let p = self.bind(Some(pattern), "text");
+        let p = self.bind(Some(pattern), "TEXT");
         let any: Vec<_> = columns
             .iter()
-            .map(|c| format!("coalesce(q.{}::text ilike {p}, false)", Ident(&c.name)))
+            .map(|c| {
+                format!("coalesce(q.{}::pg_catalog.text operator(pg_catalog.~~*) {p}, false)", Ident(&c.name))
+            })
             .collect();
         let not = if filter.inverse { "not " } else { "" };
         format!("\nwhere {not}({})", any.join(" or "))
@@ -165,13 +173,20 @@ impl Values {
         let value = position.first().cloned().flatten();
         let tail_position = position.get(1..).unwrap_or_default();
         let column = format!("q.{}", Ident(&first.column));
+        let (less, equal, greater) = match &first.operators {
+            Some(own) => (own.less.as_str(), own.equal.as_str(), own.greater.as_str()),
+            None => ("operator(pg_catalog.<)", EQUAL, "operator(pg_catalog.>)"),
+        };
         let is_null = value.is_none();
         let p = self.bind(value, &first.type_name);
-        let same =
-            if is_null { format!("{column} is null and {p} is null") } else { format!("{column} = {p}") };
+        let same = if is_null {
+            format!("{column} is null and {p} is null")
+        } else {
+            format!("{column} {equal} {p}")
+        };
         let mut out = match (is_null, backwards) {
             (false, _) => {
-                let op = if first.descending == backwards { ">" } else { "<" };
+                let op = if first.descending == backwards { greater } else { less };
                 format!("({column} {op} {p}")
             }
             (true, true) => format!("({column} is not null"),
@@ -201,7 +216,7 @@ mod tests {
 
     fn columns() -> Vec<Column> {
         [("id", "UUID"), ("When", "TIMESTAMPTZ"), ("kind", "event_type")]
-            .map(|(n, t)| Column { name: n.into(), type_name: t.into(), numeric: false })
+            .map(|(n, t)| Column { name: n.into(), type_name: t.into(), numeric: false, operators: None })
             .to_vec()
     }
 
@@ -228,7 +243,7 @@ mod tests {
     #[test]
     fn a_page_after_a_row_is_bounded_by_its_key() {
         let (sql, params) = parts(&request(At::After(vec![Some("x".into())]), None), &columns());
-        assert!(sql.contains(r#"where (q."id" > $1::uuid)"#), "{sql}");
+        assert!(sql.contains(r#"where (q."id" operator(pg_catalog.>) $1::pg_catalog.uuid)"#), "{sql}");
         assert!(sql.ends_with("order by q.\"id\" asc\nlimit 10"), "{sql}");
         assert_eq!(params, [Param::Text(Some("x".into()))]);
     }
@@ -245,7 +260,7 @@ mod tests {
         let (sql, params) = parts(&request(At::After(vec![None, Some("k".into())]), Some(sort)), &columns());
         assert!(
             sql.contains(
-                r#"(false or (q."When" is null and $1::timestamptz is null and (q."id" > $2::uuid)))"#
+                r#"(false or (q."When" is null and $1::pg_catalog.timestamptz is null and (q."id" operator(pg_catalog.>) $2::pg_catalog.uuid)))"#
             ),
             "{sql}"
         );

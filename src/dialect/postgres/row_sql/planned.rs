@@ -2,7 +2,8 @@
 
 use super::inverse;
 use super::values::cast_name;
-use crate::engine::model::change::{Derived, Origin, RowChange};
+use crate::dialect::postgres::operators::{EQUAL, equal, equality, same_or_null};
+use crate::engine::model::change::{Derived, Origin, RowChange, TypedColumn};
 use crate::engine::model::name::{Ident, literal};
 use crate::engine::model::query::{Column, Param, ProfileSql};
 use crate::engine::model::row_query::{
@@ -70,8 +71,10 @@ fn expr(value: &Expr) -> String {
         Expr::Column { of, name } => format!("{}.{}", alias(*of), Ident(name)),
         Expr::Stored { text, type_name } => format!("({text})::{type_name}"),
         Expr::Given { text, type_name } => format!("{}::{type_name}", literal(text)),
-        Expr::Image { side: of, name } => format!("i.{}->>{}", side(*of), literal(name)),
-        Expr::Start(text) => format!("left(({text})::text, 120)"),
+        Expr::Image { side: of, name } => {
+            format!("i.{} operator(pg_catalog.->>) {}", side(*of), literal(name))
+        }
+        Expr::Start(text) => format!("pg_catalog.left(({text})::pg_catalog.text, 120)"),
     }
 }
 
@@ -92,22 +95,40 @@ fn condition(of: &Condition, params: &mut Vec<Param>) -> String {
         Condition::Not(not) => format!("not ({})", condition(not, params)),
         Condition::KeyIn { key, texts } => {
             params.push(Param::Texts(texts.clone()));
-            format!("{}::text = any (${})", expr(key), params.len())
+            format!("{}::pg_catalog.text {EQUAL} any (${})", expr(key), params.len())
         }
         Condition::KeyOf { key, sql } => {
-            let key = Ident(key);
-            format!("t.{key} in (select q.{key} from ({sql}\n) q)")
+            let (name, equality) = (Ident(&key.name), equality(key));
+            format!("t.{name} {equality} any (select {} from ({sql}\n) q)", given(key, &format!("q.{name}")))
         }
         Condition::StateIn { states, .. } if states.is_empty() => "false".into(),
         Condition::StateIn { column, states } => {
             let list: Vec<_> = states.iter().map(|s| literal(s)).collect();
-            format!("coalesce(t.{}::text, '(null)') in ({})", Ident(column), list.join(", "))
+            format!(
+                "coalesce(t.{}::pg_catalog.text, '(null)') {EQUAL} any (array[{}]::pg_catalog.text[])",
+                Ident(column),
+                list.join(", ")
+            )
         }
-        Condition::Changes { column, to } => format!("t.{} is distinct from {}", Ident(column), expr(to)),
+        Condition::Changes { column, to } => {
+            let to = given(column, &format!("({})", expr(to)));
+            format!("not {}", same_or_null(equality(column), &format!("t.{}", Ident(&column.name)), &to))
+        }
         Condition::Absent { table, key } => {
-            let taken: Vec<_> = key.iter().map(|(k, e)| format!("x.{} = ({})", Ident(k), expr(e))).collect();
+            let same = |(k, e): &(TypedColumn, Expr)| {
+                equal(k, &format!("x.{}", Ident(&k.name)), &given(k, &format!("({})", expr(e))))
+            };
+            let taken: Vec<_> = key.iter().map(same).collect();
             format!("not exists (select from {table} x where {})", taken.join(" and "))
         }
+    }
+}
+
+/// A value that is compared with a column: an operator of another schema takes the column's type only.
+fn given(column: &TypedColumn, value: &str) -> String {
+    match column.equality {
+        Some(_) => format!("{value}::{}", column.type_name),
+        None => value.to_owned(),
     }
 }
 
@@ -125,8 +146,8 @@ fn object(pairs: &[(String, Expr)]) -> String {
     if pairs.is_empty() {
         return "null".into();
     }
-    let one = |(name, e): &(String, Expr)| format!("{}, ({})::text", literal(name), expr(e));
-    format!("json_build_object({})", pairs.iter().map(one).collect::<Vec<_>>().join(", "))
+    let one = |(name, e): &(String, Expr)| format!("{}, ({})::pg_catalog.text", literal(name), expr(e));
+    format!("pg_catalog.json_build_object({})", pairs.iter().map(one).collect::<Vec<_>>().join(", "))
 }
 
 pub(super) fn planned(rows: &RowQuery, portion: RowLimits<'_>) -> ProfileSql {
@@ -146,7 +167,7 @@ pub(super) fn planned(rows: &RowQuery, portion: RowLimits<'_>) -> ProfileSql {
     let bound = portion.among.map_or_else(String::new, |keys| among(rows, keys, &mut params));
     let limit = portion.limit.map_or_else(String::new, |n| format!("\nlimit {n}"));
     let text = format!(
-        "select json_build_object({})::text\n{from}\nwhere ({filter}){bound}\norder by {}{limit}",
+        "select pg_catalog.json_build_object({})::pg_catalog.text\n{from}\nwhere ({filter}){bound}\norder by {}{limit}",
         fields.join(", "),
         order(rows),
     );
@@ -154,20 +175,21 @@ pub(super) fn planned(rows: &RowQuery, portion: RowLimits<'_>) -> ProfileSql {
 }
 
 fn among(rows: &RowQuery, keys: &Keys, params: &mut Vec<Param>) -> String {
-    let exprs: Vec<_> = rows.key.iter().map(|(_, e)| format!("({})", expr(e))).collect();
-    let (mut texts, mut casts, mut names) = (vec![], vec![], vec![]);
-    for (at, (column, values)) in keys.columns.iter().zip(&keys.values).enumerate() {
+    let (mut texts, mut same, mut names) = (vec![], vec![], vec![]);
+    for (at, ((column, values), (_, key))) in keys.columns.iter().zip(&keys.values).zip(&rows.key).enumerate()
+    {
+        let name = format!("k{}", at + 1);
         params.push(Param::Texts(values.clone()));
-        texts.push(format!("${}::text[]", params.len()));
-        casts.push(format!("k{}::{}", at + 1, cast_name(&column.type_name)));
-        names.push(format!("k{}", at + 1));
+        texts.push(format!("pg_catalog.unnest(${}::pg_catalog.text[])", params.len()));
+        let equal = column.operators.as_ref().map_or(EQUAL, |o| &o.equal);
+        same.push(format!("({}) {equal} k.{name}::{}", expr(key), cast_name(&column.type_name)));
+        names.push(name);
     }
     format!(
-        "\nand ({}) in (select {} from unnest({}) as k({}))",
-        exprs.join(", "),
-        casts.join(", "),
+        "\nand exists (select from rows from ({}) as k({}) where {})",
         texts.join(", "),
-        names.join(", ")
+        names.join(", "),
+        same.join(" and ")
     )
 }
 
@@ -199,7 +221,7 @@ pub(super) fn touched(rows: &RowQuery, change: &RowChange, derived: &Derived) ->
     let key: Vec<_> = derived.key.iter().map(|c| format!("q.{}", Ident(&c.name))).collect();
     let text = format!(
         "with batch as materialized (select {} {from} where ({filter}){limit}) \
-         select count(*)::text from (select distinct {} from ({}) q where ({}) is not null) k",
+         select pg_catalog.count(*)::pg_catalog.text from (select distinct {} from ({}) q where ({}) is not null) k",
         columns.join(", "),
         key.join(", "),
         derived.rows,
@@ -221,6 +243,8 @@ pub(super) fn column_of(rows: &RowsFrom, column: &str) -> ProfileSql {
 
 pub(super) fn as_written(column: &Column, texts: &[String]) -> ProfileSql {
     let of = cast_name(&column.type_name);
-    let text = format!("select (i::{of})::text from unnest($1::text[]) with ordinality u(i, n) order by n");
+    let text = format!(
+        "select (i::{of})::pg_catalog.text from pg_catalog.unnest($1::pg_catalog.text[]) with ordinality u(i, n) order by n"
+    );
     ProfileSql::new(text).bind([Param::Texts(texts.to_vec())])
 }

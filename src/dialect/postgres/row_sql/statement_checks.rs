@@ -9,8 +9,8 @@ use crate::engine::model::query::{ProfileSql, Sql};
 use crate::engine::port::row_sql::{BatchRequirement, CheckMethod, CheckedStatement};
 
 /// What a statement of a profile reads besides its batch.
-const RUN: &str = "run as (select null::bigint as id, null::text as operation, null::text as name, null::text as operator, \
-                   null::bool as undo, null::text as reason where false)";
+const RUN: &str = "run as (select null::bigint as id, null::pg_catalog.text as operation, null::pg_catalog.text as name, \
+                   null::pg_catalog.text as operator, null::pg_catalog.bool as undo, null::pg_catalog.text as reason where false)";
 
 /// Batches pass through a temporary table.
 pub(super) fn temporary() -> BatchRequirement {

@@ -1,26 +1,33 @@
-//! Values of columns in statements: as text in images and plans, typed in the table.
+//! Values of columns in statements: as text in images and plans, typed in the table. Pieces of statements of ours and of
+//! those around text of a profile: everything with its schema.
 
+use crate::dialect::postgres::operators::{EQUAL, equal, same_or_null};
 use crate::engine::model::change::{Referrer, TypedColumn};
 use crate::engine::model::name::{Ident, literal};
 
+/// A value as it is stored in images and plans: `(p.key->>'id')`.
+pub(super) fn stored(from: &str, column: &TypedColumn) -> String {
+    format!("({from} operator(pg_catalog.->>) {})", literal(&column.name))
+}
+
 /// What is stored as text becomes the column's value: `(p.key->>'id')::uuid`.
-pub(super) fn write_form(from: &str, column: &TypedColumn) -> String {
-    format!("({from}->>{})::{}", literal(&column.name), column.type_name)
+pub(in crate::dialect::postgres) fn write_form(from: &str, column: &TypedColumn) -> String {
+    format!("{}::{}", stored(from, column), column.type_name)
 }
 
 /// A column's value as it is stored in images and plans: `t."id"::text`.
 pub(super) fn read_form(alias: &str, column: &TypedColumn) -> String {
-    format!("{alias}.{}::text", Ident(&column.name))
+    format!("{alias}.{}::pg_catalog.text", Ident(&column.name))
 }
 
 /// Does the row hold the stored value? By text: that serves types without equality as well.
 pub(super) fn same(alias: &str, column: &TypedColumn, from: &str) -> String {
-    format!("{} is not distinct from {from}->>{}", read_form(alias, column), literal(&column.name))
+    same_or_null(EQUAL, &read_form(alias, column), &stored(from, column))
 }
 
 /// `t."id" = (p.key->>'id')::uuid and …`
 pub(in crate::dialect::postgres) fn holds_key(alias: &str, key: &[TypedColumn], from: &str) -> String {
-    let one = |c: &TypedColumn| format!("{alias}.{} = {}", Ident(&c.name), write_form(from, c));
+    let one = |c: &TypedColumn| equal(c, &format!("{alias}.{}", Ident(&c.name)), &write_form(from, c));
     key.iter().map(one).collect::<Vec<_>>().join(" and ")
 }
 
@@ -36,7 +43,16 @@ pub(in crate::dialect::postgres) fn image<'c>(
 ) -> String {
     let (names, texts): (Vec<_>, Vec<_>) =
         columns.into_iter().map(|c| (literal(&c.name), read_form(alias, c))).unzip();
-    format!("jsonb_object(array[{}]::text[], array[{}]::text[])", names.join(", "), texts.join(", "))
+    object(&names, &texts)
+}
+
+/// Names and texts as the journal stores them.
+pub(super) fn object(names: &[String], texts: &[String]) -> String {
+    format!(
+        "pg_catalog.jsonb_object(array[{}]::pg_catalog.text[], array[{}]::pg_catalog.text[])",
+        names.join(", "),
+        texts.join(", ")
+    )
 }
 
 /// Columns by name, quoted.
@@ -47,16 +63,32 @@ pub(super) fn names<'n>(columns: impl IntoIterator<Item = &'n TypedColumn>) -> S
 /// As a condition on `t`: some row refers to it, and would go or change with it.
 pub(super) fn referred(referrers: &[Referrer]) -> Option<String> {
     let one = |r: &Referrer| {
-        let same: Vec<_> =
-            r.columns.iter().map(|(a, b)| format!("x.{} = t.{}", Ident(a), Ident(b))).collect();
+        let same: Vec<_> = r
+            .columns
+            .iter()
+            .enumerate()
+            .map(|(at, (a, b))| {
+                let operator = r.equality.get(at).map_or(EQUAL, String::as_str);
+                format!("t.{} {operator} x.{}", Ident(b), Ident(a))
+            })
+            .collect();
         format!("exists (select from {} x where {})", r.table, same.join(" and "))
     };
     (!referrers.is_empty()).then(|| referrers.iter().map(one).collect::<Vec<_>>().join(" or "))
 }
 
-/// The driver's names of built-in types are upper case; those of others come quoted, with their schema where
-/// it is needed. A bare `char` or `bit` would cut the value to its first.
+/// A type as a cast takes it: the driver's names of built-in types are upper case.
 pub(super) fn cast_name(type_name: &str) -> String {
+    let own = type_name.chars().any(|c| c.is_ascii_uppercase()) && !type_name.contains(char::is_lowercase);
+    let own =
+        own && (!type_name.contains('"') || type_name.starts_with("\"CHAR\"")) || type_name == "unknown";
+    let word = type_word(type_name);
+    if own { format!("pg_catalog.{word}") } else { word }
+}
+
+/// A type as people read it. The driver's names of built-in types are upper case; those of others come quoted, with their
+/// schema where it is needed. A bare `char` or `bit` would cut the value to its first.
+pub(super) fn type_word(type_name: &str) -> String {
     let (base, array) = type_name.strip_suffix("[]").map_or((type_name, ""), |base| (base, "[]"));
     let base = match base {
         "unknown" | "UNKNOWN" => "text".to_owned(),
@@ -75,10 +107,12 @@ mod tests {
 
     #[test]
     fn user_types_keep_their_case() {
-        assert_eq!(cast_name("INT8"), "int8");
+        assert_eq!((cast_name("INT8").as_str(), type_word("INT8").as_str()), ("pg_catalog.int8", "int8"));
+        assert_eq!(cast_name("\"CHAR\""), "pg_catalog.\"char\"");
+        assert_eq!(cast_name("\"MOOD\""), "\"MOOD\"");
         assert_eq!(cast_name("\"My Type\"[]"), "\"My Type\"[]");
         assert_eq!(cast_name("odd.\"My Type\""), "odd.\"My Type\"");
         assert_eq!(cast_name("mood"), "mood");
-        assert_eq!(cast_name("CHAR[]"), "bpchar[]");
+        assert_eq!(cast_name("CHAR[]"), "pg_catalog.bpchar[]");
     }
 }

@@ -12,7 +12,7 @@ use super::super::journal::digests;
 use super::super::row_sql::{batch, bypass};
 use crate::dialect::postgres::numbers::{int, number, unsigned};
 use crate::dialect::postgres::writer::PgWriter;
-use crate::engine::model::change::{RowChange, RowKind};
+use crate::engine::model::change::{Derived, RowChange, RowKind};
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::event::Event;
 use crate::engine::port::writer::{Batch, Committed};
@@ -80,7 +80,7 @@ impl PgWriter {
             let sql = batch::exclude_drifted(derived);
             applied -= self.execute("compare the rows", sql, PgArguments::default()).await?;
         } else if let Some(sql) = batch::change(b.change) {
-            applied = self.change(b, sql, place).await?;
+            applied = self.under_profile(async |w| w.change(b, sql, place).await).await?;
         }
         if b.refuse_drift && applied < planned {
             let moved = self.drifted_rows(b.change, place).await?;
@@ -90,8 +90,8 @@ impl PgWriter {
             let unchanged = batch::UNCHANGED.to_owned();
             self.execute("leave rows out", unchanged, numbers([place.run, place.batch])?).await?;
         }
-        if applied > 0 {
-            self.run_profile_statements(b, place).await?;
+        if applied > 0 && (b.change.after_batch.is_some() || b.change.audit.is_some()) {
+            self.under_profile(async |w| w.run_profile_statements(b, place).await).await?;
         }
         let whole = applied == planned || computed.is_some();
         let unit = range.unit.filter(|_| whole);
@@ -103,7 +103,9 @@ impl PgWriter {
         }
         if !b.change.after_change.is_empty() {
             // A table with checks still to be made cannot be altered.
-            self.raw("make deferred checks", "set constraints all immediate").await?;
+            let checks =
+                async |w: &mut Self| w.raw("make deferred checks", "set constraints all immediate").await;
+            self.under_profile(checks).await?;
         }
         for sql in &b.change.after_change {
             self.raw("restore the guard", &bypass::sent(b.change, sql)).await?;
@@ -134,11 +136,18 @@ impl PgWriter {
         if let Some(sql) = batch::referred(change) {
             self.execute("leave rows out that others refer to", sql, PgArguments::default()).await?;
         }
+        if !change.derived.is_empty() {
+            self.under_profile(async |w| w.read_derived(change).await).await?;
+        }
+        Ok(applied)
+    }
+
+    async fn read_derived(&mut self, change: &RowChange) -> Result<()> {
         for (at, derived) in change.derived.iter().enumerate() {
             let sql = batch::derived_before(change, derived, at);
             self.execute("read derived rows", sql, PgArguments::default()).await?;
         }
-        Ok(applied)
+        Ok(())
     }
 
     /// Puts derived rows back, of a unit that is undone as a whole, and keeps their images; how many there are.
@@ -152,15 +161,20 @@ impl PgWriter {
         let mut rows = 0;
         for (at, derived) in change.derived.iter().enumerate() {
             if let (Some(origin), Some(unit)) = (&change.restores, whole_unit) {
-                for sql in batch::restore(derived, at) {
-                    let origin = numbers([number(origin)?, unit, int(applied)])?;
-                    self.execute("put derived rows back", sql, origin).await?;
-                }
+                let origin = [number(origin)?, unit, int(applied)];
+                self.under_profile(async |w| w.restore(derived, at, origin).await).await?;
             }
             let sql = batch::derived_after(derived, at);
             rows += self.execute("keep images of derived rows", sql, place.image()?).await?;
         }
         Ok(rows)
+    }
+
+    async fn restore(&mut self, derived: &Derived, at: usize, origin: [i64; 3]) -> Result<()> {
+        for sql in batch::restore(derived, at) {
+            self.execute("put derived rows back", sql, numbers(origin)?).await?;
+        }
+        Ok(())
     }
 
     /// Changes the rows; what did not become as planned takes the whole batch back.

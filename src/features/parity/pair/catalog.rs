@@ -42,7 +42,7 @@ where c.oid operator(pg_catalog.=) pg_catalog.to_regclass($1)::pg_catalog.oid";
 pub(crate) async fn table(tx: &mut dyn ReadTx, sql: &dyn CompareSql, name: &str) -> Result<TwinTable> {
     let quoted = Relation::parse(name).to_string();
     let found: Vec<Resolved> =
-        tx.fetch(&ProfileSql::new(RESOLVE).bind([Param::Text(Some(quoted.clone()))])).await?;
+        tx.fetch(&ProfileSql::names(RESOLVE).bind([Param::Text(Some(quoted.clone()))])).await?;
     let Some(resolved) = found.into_iter().next() else {
         return Err(Error::unobserved(format!("this database has no table {quoted}"))
             .hint("the profile names it: is it the right profile, database and search_path?"));
@@ -59,8 +59,13 @@ where c.oid operator(pg_catalog.=) pg_catalog.to_regclass($1)::pg_catalog.oid";
 
 /// A relation's name with its schema, as the profile's path finds it; none: there is no such relation.
 pub(crate) async fn qualified(tx: &mut dyn ReadTx, name: &Relation) -> Result<Option<String>> {
-    let found = tx.texts(&ProfileSql::new(QUALIFIED).bind([Param::Text(Some(name.to_string()))])).await?;
+    let found = tx.texts(&ProfileSql::names(QUALIFIED).bind([Param::Text(Some(name.to_string()))])).await?;
     Ok(found.into_iter().flatten().next())
+}
+
+/// The operator that says whether two values of a column are one. Under the path of our statements `=` is the server's own.
+pub(crate) fn equality(column: &ComparedColumn) -> &str {
+    column.equality.as_deref().filter(|o| *o != "operator(pg_catalog.=)").unwrap_or("=")
 }
 
 const UNIQUE: &str = "
@@ -91,6 +96,8 @@ pub(crate) struct SequenceRow {
     /// The column's type.
     kind: String,
     pub(crate) name: String,
+    /// The same, for people.
+    pub(crate) shown: String,
     pub(crate) last: Option<i64>,
     /// May we see its position?
     pub(crate) readable: bool,
@@ -110,9 +117,10 @@ impl SequenceRow {
     }
 }
 
-// An identity column has no default; its sequence belongs to the column itself.
+// An identity column has no default; its sequence belongs to the column itself. For people `public` is left out.
 const SEQUENCES: &str = "
 select a.attname as column, format_type(a.atttypid, a.atttypmod) as kind, s.oid::regclass::text as name,
+       case when n.nspname = 'public' then quote_ident(s.relname) else s.oid::regclass::text end as shown,
        q.last_value as last, has_sequence_privilege(s.oid, 'usage, select') as readable
 from (select d.adnum as num, p.refobjid as seq from pg_attrdef d
       join pg_depend p on p.classid = 'pg_attrdef'::regclass::oid and p.objid = d.oid and p.refclassid = 'pg_class'::regclass::oid

@@ -16,7 +16,7 @@ use crate::engine::model::query::Param;
 use crate::engine::port::compare_sql::CompareSql;
 use crate::engine::port::reader::ReadTx;
 use crate::features::parity::pair::TwinTables;
-use crate::features::parity::pair::catalog::TwinTable;
+use crate::features::parity::pair::catalog::{TwinTable, equality};
 use crate::features::parity::pair::fingerprint::{Fingerprint, ObjectPrint};
 use crate::features::parity::pair::partitions::Layout;
 use crate::features::parity::pair::trigger_ddl::Triggers;
@@ -377,7 +377,7 @@ pub(crate) fn unequal(
             if c.foreign && c.as_text {
                 format!("{} = k.key[{i}]", sql.compared_value(c, "r"))
             } else {
-                format!("r.{} = k.key[{i}]::{}", Ident(&c.name), c.kind)
+                format!("r.{} {} k.key[{i}]::{}", Ident(&c.name), equality(c), c.kind)
             }
         })
         .collect();

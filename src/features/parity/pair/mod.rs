@@ -79,7 +79,7 @@ pub(crate) async fn standing(tx: &mut dyn ReadTx, twin: &Twin) -> Result<SwitchS
             .iter()
             .map(|r| Param::Text(Some(r.to_string())))
             .collect();
-    let names: Names = tx.one(&ProfileSql::new(NAMES).bind(params.clone())).await?;
+    let names: Names = tx.one(&ProfileSql::names(NAMES).bind(params.clone())).await?;
     // Before a switch both names are tables; after it the legacy name is the partitioned table's.
     let switched =
         names.legacy.as_deref() == Some("p") && names.partitioned.as_deref().is_none_or(|k| k == "v");

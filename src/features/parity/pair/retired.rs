@@ -56,7 +56,7 @@ pub(crate) async fn find_retired(facts: &dyn Reader, twin: &Twin) -> Result<Opti
     let table = away_name(twin);
     let there = "select pg_catalog.to_regclass($1)::pg_catalog.text";
     let mut tx = facts.begin(ReadOptions::default()).await?;
-    let found = tx.texts(&ProfileSql::new(there).bind([Param::Text(Some(table.to_string()))])).await?;
+    let found = tx.texts(&ProfileSql::names(there).bind([Param::Text(Some(table.to_string()))])).await?;
     drop(tx);
     if found.into_iter().flatten().next().is_none() {
         return Ok(None);

@@ -11,6 +11,8 @@ pub(crate) struct Mirrored {
     pub(crate) name: String,
     /// Its type on the written side, where that is another one.
     pub(crate) cast: Option<String>,
+    /// The operator of the written side's type, where that is not the server's own equality.
+    pub(crate) equality: Option<String>,
 }
 
 /// What is written from what.
@@ -47,13 +49,21 @@ impl RowSync {
 
     /// The row that was, or that is, on the written side.
     fn row(&self, side: &str) -> String {
-        let one = |k: &&String| format!("{} = {}", Ident(k), self.value(side, k));
+        let one = |k: &&String| format!("{} {} {}", Ident(k), self.equality(k), self.value(side, k));
         self.identity().iter().map(one).collect::<Vec<_>>().join(" AND ")
+    }
+
+    /// Its functions have a safe path, under which `=` is the server's own.
+    fn equality(&self, name: &str) -> &str {
+        let column = self.columns.iter().find(|c| c.name == name);
+        column.and_then(|c| c.equality.as_deref()).unwrap_or("=")
     }
 
     fn key_changed(&self) -> String {
         let of = |side: &str| {
-            let one = |k: &&String| format!("{side}.{}", Ident(k));
+            // What a looser equality takes for the same may be written otherwise, and is then to be written anew.
+            let text = |k: &str| if self.equality(k) == "=" { "" } else { "::text" };
+            let one = |k: &&String| format!("{side}.{}{}", Ident(k), text(k));
             self.identity().iter().map(one).collect::<Vec<_>>().join(", ")
         };
         format!("({}) IS DISTINCT FROM ({})", of("OLD"), of("NEW"))
@@ -159,7 +169,8 @@ impl RowSync {
     /// partition that was detached it means nothing any more. That of the whole table fires for each of its partitions
     /// too: where the first has left nothing, the others have nothing to look for.
     fn truncated(&self) -> String {
-        let same: Vec<_> = self.identity().iter().map(|k| format!("t.{0} = r.{0}", Ident(k))).collect();
+        let same: Vec<_> =
+            self.identity().iter().map(|k| format!("t.{0} {1} r.{0}", Ident(k), self.equality(k))).collect();
         let (from, onto) = (literal(&self.from.to_string()), literal(&self.onto.to_string()));
         format!(
             "IF NOT EXISTS (SELECT FROM {}) OR NOT EXISTS (SELECT FROM pg_partition_ancestors(TG_RELID) a WHERE a.relid = to_regclass({from})) THEN\n      \
@@ -317,8 +328,8 @@ mod tests {
             key: vec!["id".into(), "at".into()],
             moves_by: vec![],
             columns: vec![
-                Mirrored { name: "id".into(), cast: None },
-                Mirrored { name: "at".into(), cast: Some("timestamptz".into()) },
+                Mirrored { name: "id".into(), cast: None, equality: None },
+                Mirrored { name: "at".into(), cast: Some("timestamptz".into()), equality: None },
             ],
             numbered: false,
         };

@@ -115,6 +115,7 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
         unit: TWINS,
         lock_timeout_ms: None,
         continues_after_window: true,
+        names_left: false,
         count: twin_pairs.len() as u64,
         undoes: None,
     })

@@ -112,6 +112,7 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
         unit: Unit::STATEMENTS,
         lock_timeout_ms: None,
         continues_after_window: false,
+        names_left: false,
     })
 }
 
@@ -384,7 +385,8 @@ async fn mirror(cx: &PlanCx<'_>, twin_pair: &TwinPair<'_>) -> Result<RowSync> {
     let columns = twin_pair.columns.common.iter().filter_map(|c| {
         let own = stored(&c.name)?;
         let retyped = twin_pair.columns.retyped.iter().any(|(n, ..)| n == &c.name);
-        Some(Mirrored { name: c.name.clone(), cast: retyped.then(|| own.qualified.clone()) })
+        let cast = retyped.then(|| own.qualified.clone());
+        Some(Mirrored { name: c.name.clone(), cast, equality: own.equality.clone() })
     });
     Ok(RowSync {
         from: Relation::parse(&twin_pair.legacy.relation),

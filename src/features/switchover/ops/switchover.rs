@@ -158,6 +158,7 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
         unit: TWINS,
         lock_timeout_ms: Some(asked.lock_timeout_ms),
         continues_after_window: true,
+        names_left: false,
         count: twin_pairs.len() as u64,
         undoes: None,
     })

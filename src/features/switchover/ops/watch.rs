@@ -156,6 +156,7 @@ async fn plan(cx: &PlanCx<'_>, twins: &[&Twin], asked: WatchOptions) -> Result<D
         unit: Unit::STATEMENTS,
         lock_timeout_ms: None,
         continues_after_window: false,
+        names_left: false,
         undoes: None,
     })
 }

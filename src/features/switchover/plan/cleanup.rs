@@ -230,7 +230,8 @@ async fn away_of(
 ) -> Result<RetireStatements> {
     let name = twin_pair.twin.name();
     let (live, retired) = (&part.names.live, &part.names.retired);
-    let to = away_name(twin_pair.twin);
+    let shown = away_name(twin_pair.twin);
+    let to = Relation { schema: retired.schema.clone().or(shown.schema.clone()), name: shown.name.clone() };
     let table_use = table_use(cx, twin_pair.legacy.oid).await?;
     let mut out = RetireStatements::default();
     for n in identity_defaults(cx, twin_pair).await? {
@@ -273,7 +274,7 @@ async fn away_of(
         Ready::Ok,
         texts::preflight::used(name, &retired.brief(), &table_use.used),
     ));
-    out.said.push(texts::offers::renamed(&retired.brief(), &to.brief()));
+    out.said.push(texts::offers::renamed(&retired.brief(), &shown.brief()));
     Ok(out)
 }
 
@@ -383,6 +384,7 @@ async fn put_away(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft>
         unit: TWINS,
         lock_timeout_ms: None,
         continues_after_window: true,
+        names_left: false,
         count: twin_pairs.len() as u64,
         undoes: None,
     })
@@ -424,7 +426,7 @@ impl Drops {
         let gone = || Error::new(Class::Refused, gone.clone());
         let mut tx = cx.cx.read().await?;
         let there = qualified(&mut *tx, &table).await?.ok_or_else(gone)?;
-        let waiting: RetiredContent = tx.one(&Sql::new(sql).bind([Param::Text(Some(there))])).await?;
+        let waiting: RetiredContent = tx.one(&Sql::new(sql).bind([Param::Text(Some(there.clone()))])).await?;
         let oid = waiting.oid.ok_or_else(gone)?;
         drop(tx);
         self.preflight.push(retired_long_enough(cx, name, quiet, &table, oid).await?);
@@ -441,7 +443,7 @@ impl Drops {
             texts::preflight::used(name, &table.brief(), &table_use.used),
         ));
         let cascade = if reached.is_empty() { "" } else { " cascade" };
-        self.statements.push(format!("drop table {table}{cascade}"));
+        self.statements.push(format!("drop table {there}{cascade}"));
         self.renames.push(NameChange::dropped(&table));
         let (ours, theirs) = idle(cx, oid).await?;
         self.statements.extend(ours.iter().map(|f| format!("drop function {f}")));
@@ -490,6 +492,7 @@ async fn drop_for_good(cx: &PlanCx<'_>, twins: &[&Twin], params: &Params) -> Res
         unit: Unit::STATEMENTS,
         lock_timeout_ms: None,
         continues_after_window: false,
+        names_left: false,
         count,
         undoes: None,
     })

@@ -1,4 +1,4 @@
--- $1 legacy, $2 twin, $3 the declared triggers, $4 the twin's bare name, $5 the legacy table's.
+-- For people `public` is left out of names. $1 legacy, $2 twin, $3 the declared triggers, $4 the twin's bare name, $5 the legacy table's.
 with recursive tree as (select $2::oid as oid union all select i.inhrelid from pg_inherits i join tree t on i.inhparent = t.oid),
 readers as (
   select case when d.refobjid = $1::oid then 1 else 2 end as side, w.ev_class as view from pg_depend d join pg_rewrite w on w.oid = d.objid
@@ -71,7 +71,7 @@ select (select facts from own where oid = $1::oid) as legacy, (select facts from
                      'mirrors', t.tgname = any ($3) or f.proname like 'midwatch\_%'
                        or f.prosrc ~* ('(\minto|\mupdate|\mdelete\s+from)\s+(only\s+)?("?[\w$]+"?\.)?"?' || regexp_replace($4, '\W', '\\\&', 'g') || '\M'),
                      'namesakes', coalesce((
-                       select json_agg(json_build_object('table', x.tgrelid::regclass::text,
+                       select json_agg(json_build_object('table', regexp_replace(x.tgrelid::regclass::text, '^public[.]', ''),
                                 'same', x.tgrelid = $2::oid and x.tgenabled = t.tgenabled and e.effect = o.effect) order by x.tgrelid::regclass::text)
                        from pg_trigger x join fired e on e.oid = x.oid join fired o on o.oid = t.oid
                        where x.tgname = t.tgname and x.tgrelid <> $1::oid and x.tgparentid = 0), '[]'),
@@ -112,16 +112,16 @@ select (select facts from own where oid = $1::oid) as legacy, (select facts from
               and (d.classid = 'pg_proc'::regclass
                    or d.classid = 'pg_policy'::regclass and not exists (select from pg_policy p where p.oid = d.objid and p.polrelid = $1::oid))), '[]') as bound,
   coalesce((select json_agg(w.rulename::text) from pg_rewrite w where w.ev_class = $1::oid), '[]') as rules,
-  coalesce((select json_agg(json_build_object('function', p.oid::regprocedure::text, 'columns', coalesce(m.found[1], '')))
+  coalesce((select json_agg(json_build_object('function', regexp_replace(p.oid::regprocedure::text, '^public[.]', ''), 'columns', coalesce(m.found[1], '')))
             from pg_proc p join pg_namespace n on n.oid = p.pronamespace and n.nspname not in ('pg_catalog', 'information_schema', 'midwatch')
             cross join lateral regexp_matches(p.prosrc, '\mon\s+conflict\s*(?:\(((?:[^()]|\([^()]*\))*)\)|do\s+nothing)', 'gi') m(found)
             where p.prosrc ~* ('\minto\s+("?\w+"?\.)?"?' || regexp_replace($5, '\W', '\\\&', 'g') || '"?\M')), '[]') as conflicts,
-  coalesce((select json_agg(json_build_object('function', p.oid::regprocedure::text, 'columns', k.conname))
+  coalesce((select json_agg(json_build_object('function', regexp_replace(p.oid::regprocedure::text, '^public[.]', ''), 'columns', k.conname))
             from pg_proc p join pg_namespace n on n.oid = p.pronamespace and n.nspname not in ('pg_catalog', 'information_schema', 'midwatch')
             join pg_constraint k on k.conrelid = $1::oid and k.contype in ('p', 'u', 'x')
             where p.prosrc ~* ('\mon\s+conflict\s+on\s+constraint\s+"?' || regexp_replace(k.conname, '\W', '\\\&', 'g') || '\M')), '[]') as named,
   array(select k.conname::text from pg_constraint k where k.conrelid = $1::oid and k.contype in ('p', 'u', 'x')) as arbiters,
-  array(select v.view::regclass::text from readers v group by v.view having count(distinct v.side) = 2 order by 1) as readers_of_both,
+  array(select regexp_replace(v.view::regclass::text, '^public[.]', '') from readers v group by v.view having count(distinct v.side) = 2 order by 1) as readers_of_both,
   array(select distinct pg_get_userbyid(c.relowner)::text from tree t join pg_class c on c.oid = t.oid
         where t.oid <> $2::oid and c.relowner <> (select relowner from pg_class where oid = $1::oid) order by 1) as leaf_owners,
   array(select u.what from pg_class l join pg_class p on p.oid = $2::oid cross join lateral (

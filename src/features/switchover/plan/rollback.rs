@@ -180,6 +180,7 @@ pub(crate) async fn rollback_draft(cx: &PlanCx<'_>, run: &RunRecord, params: &Pa
         unit: TWINS,
         lock_timeout_ms: Some(asked.lock_timeout_ms),
         continues_after_window: true,
+        names_left: !plan.names_with_schema,
         count: twin_pairs.len() as u64,
         undoes: Some(run.id.clone()),
     })

@@ -16,6 +16,7 @@ use crate::engine::model::step::{Action, Lock, Step};
 use crate::engine::plan::operation::{Draft, PlanCx, UndoText, lock};
 use crate::engine::plan::tables::{Firing, Table, Trigger, find_table};
 use crate::engine::port::reader::ReadOptions;
+use crate::features::parity::pair::catalog::equality;
 use crate::features::parity::pair::partition_gaps::{MissingPartition, upcoming_partitions};
 use crate::features::parity::pair::sync_triggers::{REVERSE, truncate_triggers};
 use crate::features::parity::pair::{SwitchState, catalog};
@@ -89,7 +90,11 @@ impl<'c> RowRepair<'c> {
     }
 
     fn same_key(&self) -> String {
-        let one = |k: &String| format!("t.{} = {}", Ident(k), self.copied(k));
+        let of = |k: &String| {
+            let column = self.table.columns.iter().find(|c| &c.name == k);
+            column.and_then(|c| c.equality.as_deref()).unwrap_or("=")
+        };
+        let one = |k: &String| format!("t.{} {} {}", Ident(k), of(k), self.copied(k));
         self.key.iter().map(one).collect::<Vec<_>>().join(" and ")
     }
 
@@ -276,8 +281,8 @@ pub(crate) fn comparison(twin_pair: &TwinPair<'_>, legacy: &str, twin: &str) -> 
     let on: Vec<_> = key
         .iter()
         .map(|c| match twin_pair.columns.retyped.iter().find(|(n, ..)| n == &c.name) {
-            Some((_, _, twin)) => format!("{} = {}::{twin}", plain("t", c), plain("l", c)),
-            None => format!("{} = {}", plain("t", c), plain("l", c)),
+            Some((_, _, twin)) => format!("{} {} {}::{twin}", plain("t", c), equality(c), plain("l", c)),
+            None => format!("{} {} {}", plain("t", c), equality(c), plain("l", c)),
         })
         .collect();
     // A key that its own equality takes for the same may still be written otherwise.
@@ -398,6 +403,7 @@ pub(crate) async fn draft(
         unit: Unit::ROWS,
         lock_timeout_ms: None,
         continues_after_window: false,
+        names_left: false,
         count: 0,
         undoes: None,
     })

@@ -1,7 +1,7 @@
 //! Sequences of both sides: one that is behind the rows gives out numbers that are taken.
 
 use crate::engine::model::query::Sql;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use crate::engine::model::error::Result;
 use crate::engine::model::name::{Ident, literal};
@@ -15,7 +15,7 @@ use crate::features::switchover::texts;
 
 /// What puts those past the rows of both sides that are behind them; none ever goes back.
 pub(crate) async fn advance_sequences(cx: &PlanCx<'_>, twin_pair: &TwinPair<'_>) -> Result<Option<Step>> {
-    let (mut names, mut statements) = (BTreeSet::new(), Vec::new());
+    let (mut names, mut statements) = (BTreeMap::new(), Vec::new());
     for (table, other) in
         [(&twin_pair.partitioned, &twin_pair.legacy), (&twin_pair.legacy, &twin_pair.partitioned)]
     {
@@ -24,7 +24,7 @@ pub(crate) async fn advance_sequences(cx: &PlanCx<'_>, twin_pair: &TwinPair<'_>)
         for sequence in sequences(&mut *tx, table, &twin_pair.twin.key).await? {
             let whole = table.columns.iter().any(|c| c.name == sequence.column && c.number);
             let both = other.columns.iter().any(|c| c.name == sequence.column);
-            if !whole || !both || !sequence.readable || names.contains(&sequence.name) {
+            if !whole || !both || !sequence.readable || names.contains_key(&sequence.name) {
                 continue;
             }
             let column = Ident(&sequence.column);
@@ -45,10 +45,10 @@ pub(crate) async fn advance_sequences(cx: &PlanCx<'_>, twin_pair: &TwinPair<'_>)
                 "select setval({}, greatest({rows}, (select last_value from {name})))",
                 literal(name)
             ));
-            names.insert(sequence.name);
+            names.insert(sequence.name, sequence.shown);
         }
     }
-    let names = names.into_iter().collect::<Vec<_>>().join(", ");
+    let names = names.into_values().collect::<Vec<_>>().join(", ");
     let (id, title) = (format!("{}/sequences", twin_pair.twin.name()), texts::steps::sequences(&names));
     Ok((!statements.is_empty()).then(|| Step { moving: true, ..Step::new(id, title, statements) }))
 }

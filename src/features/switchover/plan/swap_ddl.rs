@@ -126,7 +126,8 @@ pub(crate) async fn reverse(cx: &PlanCx<'_>, twin_pair: &TwinPair<'_>, names: &N
     let columns = twin_pair.columns.common.iter().filter_map(|c| {
         let own = onto.columns.iter().find(|o| o.name == c.name && !o.generated)?;
         let retyped = twin_pair.columns.retyped.iter().any(|(n, ..)| n == &c.name);
-        Some(Mirrored { name: c.name.clone(), cast: retyped.then(|| own.qualified.clone()) })
+        let cast = retyped.then(|| own.qualified.clone());
+        Some(Mirrored { name: c.name.clone(), cast, equality: own.equality.clone() })
     });
     Ok(RowSync {
         from: names.live.clone(),

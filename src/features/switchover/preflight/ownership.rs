@@ -27,7 +27,7 @@ with recursive tree as (
   select $2::oid as oid
   union all
   select i.inhrelid from pg_inherits i join tree t on i.inhparent = t.oid)
-select distinct format('%s of %s', t.tgname, t.tgrelid::regclass) from pg_trigger t
+select distinct format('%s of %s', t.tgname, regexp_replace(t.tgrelid::regclass::text, '^public[.]', '')) from pg_trigger t
 where t.tgrelid in (select oid from tree union all select $1::oid) and not t.tgisinternal and t.tgparentid = 0
   and t.tgtype & 19 = 19 and t.tgname::text collate \"C\" > $3 order by 1";
 

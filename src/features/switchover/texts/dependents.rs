@@ -4,7 +4,13 @@ pub(crate) fn none(twin: &str) -> String {
     format!("{twin}: nothing else hangs on the table")
 }
 
+/// A table as people read it: `public` is left out.
+fn plain(table: &str) -> &str {
+    table.strip_prefix("public.").unwrap_or(table)
+}
+
 pub(crate) fn foreign_key_left(twin: &str, key: &str, table: &str, partitioned: &str) -> String {
+    let table = plain(table);
     format!(
         "{twin}: {key} of {table} keeps pointing at the retired table, which reverse sync keeps complete: it cannot refer to {partitioned}"
     )
@@ -166,7 +172,7 @@ pub(crate) fn comments(columns: &[&str]) -> String {
 }
 
 pub(crate) fn foreign_key(name: &str, table: &str) -> String {
-    format!("{name} of {table}")
+    format!("{name} of {}", plain(table))
 }
 
 pub(crate) fn owner(role: &str) -> String {

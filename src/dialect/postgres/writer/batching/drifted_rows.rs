@@ -3,7 +3,8 @@
 use serde::Deserialize;
 
 use super::{PgWriter, Place, add, numbers};
-use crate::engine::model::change::{RowChange, TypedColumn};
+use crate::dialect::postgres::row_sql::values::holds_key;
+use crate::engine::model::change::RowChange;
 use crate::engine::model::diff::{PlannedRow, Values};
 use crate::engine::model::drift::{DriftedRow, PlanDrift, TOLD};
 use crate::engine::model::error::{Class, Error, Result};
@@ -48,8 +49,6 @@ fn sql(change: &RowChange) -> String {
         Some(_) => "pg_temp.midwatch_batch b where b.midwatch_seq = p.seq",
         None => "midwatch.images i where i.run = $1 and i.batch = $5 and i.seq = p.seq",
     };
-    let same =
-        |c: &TypedColumn| format!("t.{} = (m.key->>{})::{}", Ident(&c.name), literal(&c.name), c.type_name);
     let (names, texts): (Vec<_>, Vec<_>) =
         columns.iter().map(|c| (literal(&c.name), format!("t.{}::text", Ident(&c.name)))).unzip();
     format!(
@@ -62,7 +61,7 @@ fn sql(change: &RowChange) -> String {
         names.join(", "),
         texts.join(", "),
         change.relation(&Relation::parse),
-        change.key.iter().map(same).collect::<Vec<_>>().join(" and "),
+        holds_key("t", &change.key, "m.key"),
     )
 }
 

@@ -1,0 +1,176 @@
+//! What the database's owner plants in `public` is called by no statement of ours.
+//!
+//! At commit 4eabe32 our statements ran under the profile's search path: `doctor` of a superuser called
+//! `public.unnest(text[])`, `check`, `plan` and `apply` `public.format(…)` and the operators besides, and each call ran a
+//! program on the server.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::common::{Database, Run, midwatch, run};
+
+const PLANT: &str = include_str!("planted/plant.sql");
+const TABLES: &str = include_str!("planted/tables.sql");
+const PROFILE: &str = include_str!("planted/profile.toml");
+
+/// A database whose owner is hostile, and an operator who is a superuser.
+struct World {
+    database: Database,
+    home: TempDir,
+    /// The server writes here.
+    traces: TempDir,
+}
+
+impl World {
+    async fn new() -> Self {
+        let database = Database::empty().await;
+        let (home, traces) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        std::fs::set_permissions(traces.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
+        let world = Self { database, home, traces };
+        let plant = PLANT.replace("{trace}", &world.trace().display().to_string());
+        let mut owner = world.database.owner().await;
+        let role = format!("hostile_{}", world.database.name);
+        owner.execute_script(TABLES).await.unwrap();
+        owner
+            .execute_script(&format!(
+                "create role {role}; alter schema public owner to {role}; set role {role}; {plant}; reset role"
+            ))
+            .await
+            .unwrap();
+        std::fs::write(world.home.path().join("p.toml"), PROFILE).unwrap();
+        let target = format!(
+            "[targets.main]\nurl = \"{}\"\nprofile = \"p.toml\"\nenvironment = \"demo\"\n",
+            world.database.url()
+        );
+        std::fs::write(world.home.path().join("midwatch.toml"), target).unwrap();
+        world
+    }
+
+    fn trace(&self) -> PathBuf {
+        self.traces.path().join("called")
+    }
+
+    /// What was called since the last time.
+    fn called(&self) -> String {
+        let said = std::fs::read_to_string(self.trace()).unwrap_or_default();
+        let _ = std::fs::remove_file(self.trace());
+        let mut names: Vec<&str> = said.lines().collect();
+        names.sort_unstable();
+        names.dedup();
+        names.join(" ")
+    }
+
+    /// A command that must call nothing of others.
+    fn run(&self, args: &[&str]) -> Run {
+        let run = run(midwatch(self.home.path()).env("USER", "dana").args(args));
+        assert_eq!(self.called(), "", "{args:?} {run:?}");
+        run
+    }
+
+    fn json(&self, args: &[&str]) -> Value {
+        let run = self.run(&[args, &["--json"]].concat());
+        assert!(run.code <= 1, "{args:?} {run:?}");
+        run.json()
+    }
+
+    fn path(&self, name: &str) -> String {
+        Path::new(self.home.path()).join(name).display().to_string()
+    }
+
+    fn applied(&self, file: &str, plan: &Value) -> String {
+        let phrase = plan["plan"]["phrase"].as_str().unwrap_or_else(|| panic!("{plan:#}"));
+        let run = self.json(&["apply", &self.path(file), "--confirm", phrase]);
+        assert_eq!(run["run"]["outcome"], "applied", "{run:#}");
+        run["run"]["id"].as_str().unwrap_or_else(|| panic!("{plan:#}")).to_owned()
+    }
+
+    /// Plans, applies; the run.
+    fn done(&self, args: &[&str]) -> String {
+        let file = self.path("plan.json");
+        let plan = self.json(&[&["plan"], args, &["--out", &file]].concat());
+        let run = self.applied("plan.json", &plan);
+        std::fs::remove_file(file).unwrap();
+        run
+    }
+
+    fn undone(&self, run: &str) {
+        let file = self.path("undo.json");
+        let plan = self.json(&["undo", run, "--out", &file]);
+        self.applied("undo.json", &plan);
+        std::fs::remove_file(file).unwrap();
+    }
+
+    async fn value(&self, sql: &str) -> String {
+        self.database.owner().await.fetch_value(sql, &[]).await.unwrap().unwrap_or_default()
+    }
+}
+
+#[tokio::test]
+async fn what_is_planted_is_called_where_nothing_is_pinned() {
+    let world = World::new().await;
+    world.value("select count(*)::text from public.unnest(array['a'])").await;
+    assert_eq!(world.called(), "unnest");
+    world.value("set search_path = public").await;
+    let found =
+        "select format('%I.%I', n.nspname, c.relname) from pg_class c join pg_namespace n on true limit 1";
+    world.value(found).await;
+    assert_eq!(world.called(), "format3");
+}
+
+#[tokio::test]
+async fn looking_calls_nothing_of_others() {
+    let world = World::new().await;
+    for args in [&["doctor"][..], &["check"], &["runs"], &["config", "check"], &["ops"]] {
+        world.run(args);
+    }
+    let report = world.json(&["check", "queue"]);
+    assert!(report.to_string().contains("60"), "{report:#}");
+    let report = world.json(&["check", "parity"]);
+    assert!(report.to_string().contains("Name 7") && report.to_string().contains("Name 9"), "{report:#}");
+    for (finding, rows) in [("sad_jobs", 60), ("moods", 40), ("names", 40)] {
+        let out = world.path("rows.csv");
+        world.run(&["check", "anomalies", finding, "--rows", finding, "--out", &out]);
+        let read = std::fs::read_to_string(&out).unwrap_or_default();
+        assert!(read.is_empty() || read.lines().count() > rows, "{finding}: {read}");
+    }
+}
+
+/// Keys of an enum, of citext, ltree and hstore, whose equality the path of our statements does not find.
+#[tokio::test]
+async fn rows_of_any_key_are_changed_and_changed_back() {
+    let world = World::new().await;
+    world.done(&["init"]);
+    for table in ["byname", "bypath", "byattrs", "bymood"] {
+        let all = format!("select md5(string_agg(t::text, ' ' order by t::text)) from public.{table} t");
+        let before = world.value(&all).await;
+        let run = world.done(&["backfill", table]);
+        let filled = format!("select count(*)::text from public.{table} where v = 'done'::text");
+        assert_eq!(world.value(&filled).await, "40", "{table}");
+        world.called();
+        world.undone(&run);
+        assert_eq!(world.value(&all).await, before, "{table}");
+    }
+    world.run(&["runs"]);
+    let verified = world.json(&["journal", "verify"]);
+    assert!(
+        verified.to_string().contains("0 altered") || !verified.to_string().contains("failed"),
+        "{verified:#}"
+    );
+}
+
+#[tokio::test]
+async fn twins_with_a_key_of_citext_are_made_equal() {
+    let world = World::new().await;
+    world.done(&["init"]);
+    world.done(&["copy-missing", "old"]);
+    world.done(&["repair", "old"]);
+    let unequal = "select count(*)::text from public.old o full join public.new n \
+                   on o.name operator(public.=) n.name and o.d = n.d where o.v::text is distinct from n.v::text";
+    assert_eq!(world.value(unequal).await, "0");
+    world.called();
+    world.done(&["watch", "old"]);
+    world.json(&["check", "parity"]);
+}

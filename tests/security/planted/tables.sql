@@ -1,0 +1,21 @@
+create extension citext; create extension hstore; create extension ltree;
+create type public.mood as enum ('sad', 'glad', 'new');
+create table public.jobs (id varchar(40) primary key, state public.mood not null, at timestamptz not null default now(),
+  tried timestamptz, attempts int not null default 9, error varchar(200), note varchar(40));
+insert into public.jobs (id, state, error) select 'job ' || lpad(n::text, 3, '0'), 'sad', 'failed ' || n % 3
+  from generate_series(1, 60) n;
+create table public.byname (name citext primary key, v varchar(20));
+insert into public.byname select case when n % 2 = 0 then 'Name ' else 'name ' end || n from generate_series(1, 40) n;
+create table public.bypath (path ltree primary key, v varchar(20));
+insert into public.bypath select ('a.b' || n)::ltree from generate_series(1, 40) n;
+create table public.byattrs (attrs hstore primary key, v varchar(20));
+insert into public.byattrs select hstore('k', n::text) from generate_series(1, 40) n;
+create table public.bymood (mood public.mood, code varchar(9), v varchar(20), primary key (mood, code));
+insert into public.bymood select case when n % 2 = 0 then 'sad' else 'glad' end::public.mood, n::text from generate_series(1, 40) n;
+create table public.sums (code varchar(9) primary key, rows bigint not null);
+create table public.old (name citext, d date not null, v varchar(20), primary key (name, d));
+create table public.new (name citext, d date not null, v varchar(20), primary key (name, d)) partition by range (d);
+create table public.new_2026 partition of public.new for values from ('2026-01-01') to ('2027-01-01');
+insert into public.old select 'Name ' || n, date '2026-01-01' + n, 'x' from generate_series(1, 300) n;
+insert into public.new select * from public.old where name <> 'Name 7'::citext;
+update public.new set v = 'y' where name = 'Name 9'::citext;
