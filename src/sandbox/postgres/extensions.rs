@@ -63,7 +63,7 @@ pub(super) async fn make(owner: &mut Owner, wanted: &[Extension], named: &[Strin
                 let versions: Vec<String> = serde_json::from_str(text(row, 2)).unwrap_or_default();
                 todo.push((extension, versions.contains(&extension.version)));
             }
-            (why, _) => left_out.push(told(&extension.name, why.unwrap_or_default())),
+            (why, _) => left_out.push(with_reason(&extension.name, why.unwrap_or_default())),
         }
     }
     // One may need another: as long as any can be made, the rest is tried again.
@@ -76,14 +76,14 @@ pub(super) async fn make(owner: &mut Owner, wanted: &[Extension], named: &[Strin
             }
         }
         if failed.is_empty() || failed.len() == before {
-            left_out.extend(failed.into_iter().map(|((e, _), why)| told(&e.name, &why)));
+            left_out.extend(failed.into_iter().map(|((e, _), why)| with_reason(&e.name, &why)));
             return Ok(left_out);
         }
         todo = failed.into_iter().map(|(what, _)| what).collect();
     }
 }
 
-fn told(name: &str, why: &str) -> String {
+fn with_reason(name: &str, why: &str) -> String {
     format!("extension {name} ({why})")
 }
 
