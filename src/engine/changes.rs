@@ -248,7 +248,7 @@ impl Engine {
         let server = self.parts.facts.server().await?;
         let state = self.journal_now().await;
         let target = Identity::from_server(&server);
-        let journal = journal::verify::Journal {
+        let journal = journal::verify::JournalView {
             facts: &*self.parts.facts,
             copy: &*self.parts.adapters.journal_copy,
             signer: &*self.parts.adapters.signer,

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use crate::engine::journal::signatures::KnownKeys;
-use crate::engine::journal::verify::Verified;
 use crate::engine::model::error::Result;
 use crate::engine::model::event::Event;
 use crate::engine::model::identity::Identity;
@@ -68,7 +67,7 @@ impl CopyCheck {
             Some(kept) => {
                 self.compared += 1;
                 if kept.sum != event.sum() {
-                    wrong.push(format!("entry {} differs from the mirror", event.seq));
+                    wrong.push(format!("entry {} differs from the copy", event.seq));
                 }
             }
             None if own && self.place.is_some() => self.lacking.push(event.seq),
@@ -87,24 +86,39 @@ impl CopyCheck {
     }
 
     /// What the look at the copy found.
-    pub(super) fn ended(self, out: &mut Verified) {
+    pub(super) fn ended(mut self) -> CopyVerdict {
         let copied = self.mark.as_ref().map_or(self.last, |m| m.copied.max(self.last));
         let (gone, behind): (Vec<i64>, Vec<i64>) = self.lacking.into_iter().partition(|seq| *seq <= copied);
         if !gone.is_empty() {
-            out.findings.push(format!("the mirror lacks {}, which this installation wrote", ranges(&gone)));
+            self.findings.push(format!("the copy lacks {}, which this installation wrote", ranges(&gone)));
         }
-        if !behind.is_empty() {
-            out.compared.push(format!("the mirror is behind by {}: the next run adds that", ranges(&behind)));
+        let strange = self.entries.iter().map(|(seq, entry)| {
+            format!("entry {seq} ({}) is in the copy and not in the journal", entry.kind)
+        });
+        self.findings.extend(strange);
+        CopyVerdict {
+            place: self.place,
+            compared: self.compared,
+            findings: self.findings,
+            unobserved: self.unobserved,
+            behind: (!behind.is_empty())
+                .then(|| format!("the copy is behind by {}: the next run adds that", ranges(&behind))),
         }
-        for (seq, entry) in &self.entries {
-            out.findings
-                .push(format!("entry {seq} ({}) is in the mirror and not in the journal", entry.kind));
-        }
-        out.findings.extend(self.findings);
-        out.unobserved.extend(self.unobserved);
-        out.mirror = self.place;
-        out.mirrored = self.compared;
     }
+}
+
+/// What a look at the copy found.
+pub(super) struct CopyVerdict {
+    /// Where it is; none: there is none.
+    pub(super) place: Option<String>,
+    /// Entries that were compared.
+    pub(super) compared: u64,
+    /// What is wrong.
+    pub(super) findings: Vec<String>,
+    /// What could not be read.
+    pub(super) unobserved: Vec<String>,
+    /// What the next run adds.
+    pub(super) behind: Option<String>,
 }
 
 /// `entries 3, 5 to 9`.

@@ -137,8 +137,8 @@ pub(in crate::engine) fn of_file(signer: &dyn Signer, plan: &Plan) -> Result<Pla
     }
     let (by, signature) = signature.split_once(':').unwrap_or_default();
     if let Some(own) = signer.own()?.filter(|own| own.fingerprint == by) {
-        let signed = signer.verifies(&own.public_key, &plan_text(&plan.digest), signature);
-        return Ok(if signed {
+        let is_its = signer.verifies(&own.public_key, &plan_text(&plan.digest), signature);
+        return Ok(if is_its {
             PlanOrigin::Own
         } else {
             stranger("its signature is not that of its content")
@@ -146,9 +146,9 @@ pub(in crate::engine) fn of_file(signer: &dyn Signer, plan: &Plan) -> Result<Pla
     }
     let pin = signer.pins()?.into_iter().find(|p| p.fingerprint == by);
     let key = pin.as_ref().and_then(|p| p.public_key.as_ref());
-    let signed = key.is_some_and(|key| signer.verifies(key, &plan_text(&plan.digest), signature));
+    let is_its = key.is_some_and(|key| signer.verifies(key, &plan_text(&plan.digest), signature));
     Ok(match pin {
-        Some(pin) if signed && pin.standing != Standing::Unconfirmed => {
+        Some(pin) if is_its && pin.standing != Standing::Unconfirmed => {
             PlanOrigin::Trusted { who: format!("{} ({})", pin.fingerprint, pin.name) }
         }
         _ => stranger("another installation has made it"),

@@ -32,9 +32,9 @@ pub struct Verified {
     pub writers: Vec<EntryWriter>,
     /// Runs whose before-images were compared with their entries.
     pub runs: u64,
-    /// Where the mirror is, if there is one.
+    /// Where the copy is, if there is one.
     pub mirror: Option<String>,
-    /// Entries of the mirror that were compared.
+    /// Entries of the copy that were compared.
     pub mirrored: u64,
     /// What was compared, in words.
     pub compared: Vec<String>,
@@ -47,7 +47,7 @@ pub struct Verified {
 }
 
 /// A journal and what this machine knows of it.
-pub struct Journal<'a> {
+pub struct JournalView<'a> {
     /// Reads it.
     pub facts: &'a dyn Reader,
     /// Its copy.
@@ -60,8 +60,8 @@ pub struct Journal<'a> {
     pub state: &'a JournalState,
 }
 
-/// Looks at the whole chain, at the images behind it, and at the mirror.
-pub async fn verify(journal: &Journal<'_>) -> Verified {
+/// Looks at the whole chain, at the images behind it, and at the copy.
+pub async fn verify(journal: &JournalView<'_>) -> Verified {
     let mut out = Verified::default();
     if let JournalState::Damaged { missing } = journal.state {
         out.findings.extend(missing.iter().map(|what| format!("{what} is missing")));
@@ -70,7 +70,12 @@ pub async fn verify(journal: &Journal<'_>) -> Verified {
     if let Err(e) = chain(journal, &mut out, &mut copy).await {
         out.failed("the chain of entries", &e);
     }
-    copy.ended(&mut out);
+    let copied = copy.ended();
+    out.mirror = copied.place;
+    out.mirrored = copied.compared;
+    out.findings.extend(copied.findings);
+    out.unobserved.extend(copied.unobserved);
+    out.compared.extend(copied.behind);
     let runs = match run_ids(journal.facts).await {
         Ok(runs) => runs,
         Err(e) => {
@@ -91,8 +96,8 @@ pub async fn verify(journal: &Journal<'_>) -> Verified {
     out.compared
         .push(format!("before-images of {} runs with the counts and sums in their entries", out.runs));
     out.compared.push(match &out.mirror {
-        Some(place) => format!("{} entries with the mirror {place}", out.mirrored),
-        None => "no mirror on this machine".into(),
+        Some(place) => format!("{} entries with the copy {place}", out.mirrored),
+        None => "no copy on this machine".into(),
     });
     out
 }
@@ -130,7 +135,7 @@ async fn begin(facts: &dyn Reader) -> Result<Box<dyn ReadTx>> {
     facts.begin(ReadOptions { snapshot, timeout, ..ReadOptions::default() }).await
 }
 
-async fn chain(journal: &Journal<'_>, out: &mut Verified, copy: &mut CopyCheck) -> Result<()> {
+async fn chain(journal: &JournalView<'_>, out: &mut Verified, copy: &mut CopyCheck) -> Result<()> {
     let sql = journal.facts.dialect();
     let mut tx = begin(journal.facts).await?;
     let keys = KnownKeys::read(sql, &mut *tx, journal.signer).await?;
@@ -197,7 +202,7 @@ async fn run_ids(facts: &dyn Reader) -> Result<Vec<String>> {
 
 /// Every batch's entry says how many images it kept and what they add up to; every intent the same of its rows. Where
 /// one cell keeps all of it from being compared, each run is looked at by itself.
-async fn rows(journal: &Journal<'_>, out: &mut Verified, runs: &[String]) {
+async fn rows(journal: &JournalView<'_>, out: &mut Verified, runs: &[String]) {
     match altered_rows(journal, None).await {
         Ok(altered) => out.altered_rows(altered),
         Err(e) if e.cause == Cause::ConnectionLost => out.failed("rows of runs", &e),
@@ -212,7 +217,7 @@ async fn rows(journal: &Journal<'_>, out: &mut Verified, runs: &[String]) {
     }
 }
 
-async fn altered_rows(journal: &Journal<'_>, run: Option<&str>) -> Result<AlteredRows> {
+async fn altered_rows(journal: &JournalView<'_>, run: Option<&str>) -> Result<AlteredRows> {
     journal.facts.dialect().altered_rows(&mut *begin(journal.facts).await?, run).await
 }
 
@@ -236,7 +241,7 @@ impl Verified {
 }
 
 /// What the rows of runs say, against their entries.
-async fn parts_of_runs(journal: &Journal<'_>, out: &mut Verified, runs: &[String]) {
+async fn parts_of_runs(journal: &JournalView<'_>, out: &mut Verified, runs: &[String]) {
     match altered(journal, None).await {
         Ok(altered) => out.findings.extend(altered.iter().map(Altered::text)),
         Err(e) if e.cause == Cause::ConnectionLost => out.failed("runs and their entries", &e),
@@ -251,11 +256,11 @@ async fn parts_of_runs(journal: &Journal<'_>, out: &mut Verified, runs: &[String
     }
 }
 
-async fn altered(journal: &Journal<'_>, run: Option<&str>) -> Result<Vec<Altered>> {
+async fn altered(journal: &JournalView<'_>, run: Option<&str>) -> Result<Vec<Altered>> {
     journal.facts.dialect().altered(&mut *begin(journal.facts).await?, run).await
 }
 
-async fn strays(journal: &Journal<'_>, out: &mut Verified) -> Result<()> {
+async fn strays(journal: &JournalView<'_>, out: &mut Verified) -> Result<()> {
     out.findings.extend(journal.facts.dialect().strays(&mut *begin(journal.facts).await?).await?);
     Ok(())
 }

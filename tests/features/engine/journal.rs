@@ -67,7 +67,7 @@ async fn a_cut_tail_is_found_by_the_mirror_even_when_the_head_is_turned_back() {
         &world,
         "delete from midwatch.events where kind = 'outcome';
          update midwatch.head set (seq, hash) = (select seq, hash from midwatch.events order by seq desc limit 1)",
-        "is in the mirror and not in the journal",
+        "is in the copy and not in the journal",
     )
     .await;
 }

@@ -18,13 +18,17 @@ pub(in crate::dialect::postgres) struct Signing {
     pub(in crate::dialect::postgres) signer: Arc<dyn Signer>,
     pub(in crate::dialect::postgres) target: String,
     /// The journal is known to have our key.
-    pub(in crate::dialect::postgres) told: bool,
+    pub(in crate::dialect::postgres) listed: bool,
 }
 
 impl Signing {
     /// Our key is in the journal before the first entry that needs it.
-    async fn tell(&mut self, connection: &mut PgConnection, own: &Installation) -> Result<(), sqlx::Error> {
-        if self.told {
+    async fn list_key(
+        &mut self,
+        connection: &mut PgConnection,
+        own: &Installation,
+    ) -> Result<(), sqlx::Error> {
+        if self.listed {
             return Ok(());
         }
         let sql = "insert into midwatch.installations (fingerprint, public_key, name, first_seen, replaces, proof, signature) \
@@ -39,7 +43,7 @@ impl Signing {
             .bind(own.signature.clone())
             .execute(&mut *connection)
             .await?;
-        self.told = true;
+        self.listed = true;
         Ok(())
     }
 }
@@ -59,7 +63,7 @@ pub(in crate::dialect::postgres) async fn append(
     body: &Value,
 ) -> Result<Event, sqlx::Error> {
     let own = signing.signer.own().map_err(|e| unsigned(Some(e)))?.ok_or_else(|| unsigned(None))?;
-    signing.tell(connection, &own).await?;
+    signing.list_key(connection, &own).await?;
     // One writer a target: the counter is as the lock finds it.
     let head = "select h.seq, h.hash, (select coalesce(max(e.counter), 0) from midwatch.events e where e.installation = $1) \
                 from midwatch.head h for update";
