@@ -9,6 +9,7 @@ use tracing::field::{Field, Visit};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 use tracing_subscriber::{EnvFilter, fmt};
 
+use crate::disk;
 use crate::engine::model::error::{Error, Result};
 
 /// Lines kept for the console.
@@ -88,10 +89,8 @@ pub fn start(file: Option<&Path>, verbose: u8, console: bool) -> Result<()> {
     let registry = tracing_subscriber::registry().with(filter).with(ring);
     let outcome = match file {
         Some(path) => {
-            let file =
-                std::fs::OpenOptions::new().create(true).append(true).open(path).map_err(|e| {
-                    Error::usage(format!("failed to open the log file {}: {e}", path.display()))
-                })?;
+            let file = disk::append(path)
+                .map_err(|e| Error::usage(format!("failed to open the log file {}: {e}", path.display())))?;
             let layer = fmt::layer().with_ansi(false).with_writer(Mutex::new(file));
             tracing::subscriber::set_global_default(registry.with(layer))
         }

@@ -56,7 +56,7 @@ async fn show(engine: &Engine, request: &Request, file: Option<&Path>, out: &Out
     let answer = Answer::Plan { plan: &plan, file };
     if let Some(path) = file {
         rows.save(&rows_beside(path))?;
-        save(path, &Json.render(&answer, Style { colour: false }), 0o600)?;
+        save(path, &Json.render(&answer, Style { colour: false }))?;
     }
     out.answer(&answer)?;
     Ok(0)

@@ -1,10 +1,9 @@
 //! Where bytes go: data to stdout, everything else to stderr.
 
-use std::fs::OpenOptions;
 use std::io::{IsTerminal, Write};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
+use crate::disk;
 use crate::engine::model::error::{Error, Result};
 use crate::report;
 use crate::report::answer::Answer;
@@ -142,19 +141,13 @@ pub(super) fn is_terminal() -> bool {
     std::io::stdout().is_terminal() && std::io::stdin().is_terminal()
 }
 
-/// Written beside and renamed into place: a reader never meets half a file.
-pub(super) fn save(path: &Path, text: &str, mode: u32) -> Result<()> {
+/// A file that an argument names. Its directory is made where it is missing.
+pub(super) fn save(path: &Path, text: &str) -> Result<()> {
     let fail = |e: std::io::Error| Error::usage(format!("failed to write {}: {e}", path.display()));
     if let Some(dir) = path.parent().filter(|d| !d.as_os_str().is_empty()) {
-        std::fs::create_dir_all(dir).map_err(fail)?;
+        disk::directory(dir).map_err(fail)?;
     }
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.part", std::process::id()));
-    let part = path.with_file_name(name);
-    let mut file =
-        OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&part).map_err(fail)?;
-    file.write_all(text.as_bytes()).map_err(fail)?;
-    std::fs::rename(&part, path).map_err(fail)
+    disk::save(path, text.as_bytes()).map_err(fail)
 }
 
 #[cfg(test)]

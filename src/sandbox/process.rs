@@ -2,7 +2,7 @@
 
 use std::{
     collections::VecDeque,
-    fs::{File, OpenOptions},
+    fs::File,
     io::{BufRead, BufReader, Write},
     path::Path,
     process::{Child, ChildStderr, Command, Stdio},
@@ -13,6 +13,7 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::disk;
 use crate::engine::model::error::{Class, Error, Result};
 
 /// Recovery after a kill may have a whole bulk load to replay.
@@ -60,7 +61,7 @@ impl Process {
             .spawn()
             .map_err(|e| Error::unobserved(format!("failed to start {}: {e}", program.name)))?;
         let (sender, events) = channel();
-        let log = OpenOptions::new().create(true).append(true).open(log);
+        let log = disk::append(log);
         let log = log.map_err(|e| Error::unobserved(format!("failed to open the sandbox's log: {e}")));
         let stderr = child.stderr.take();
         let mut process = Self { program, child, events };

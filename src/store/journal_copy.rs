@@ -1,10 +1,10 @@
 //! The journal's copy on the operator's side: one file of JSON lines per target.
 
-use std::fs::OpenOptions;
+use std::fs::File;
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use crate::disk;
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::event::Event;
 use crate::engine::model::identity::Identity;
@@ -44,20 +44,20 @@ impl JournalCopy for JournalCopyFiles {
                 path.display()
             ))
         };
-        if let Some(dir) = path.parent() {
-            std::fs::create_dir_all(dir).map_err(fail)?;
+        for dir in [path.parent().and_then(Path::parent), path.parent()].into_iter().flatten() {
+            disk::own_directory(dir).map_err(fail)?;
         }
         let mut line = serde_json::to_string(event)
             .map_err(|e| Error::unobserved(format!("failed to write an entry of the journal: {e}")))?;
         line.push('\n');
-        let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(&path).map_err(fail)?;
+        let mut file = disk::append(&path).map_err(fail)?;
         file.write_all(line.as_bytes()).map_err(fail)
     }
 
     fn read(&self, target: &Identity) -> Result<Option<Vec<Event>>> {
         let Some(path) = self.path(target).filter(|p| p.exists()) else { return Ok(None) };
         let fail = |e: std::io::Error| Error::unobserved(format!("failed to read {}: {e}", path.display()));
-        let file = OpenOptions::new().read(true).open(&path).map_err(fail)?;
+        let file = File::open(&path).map_err(fail)?;
         let mut out = Vec::new();
         for line in BufReader::new(file).lines() {
             let line = line.map_err(fail)?;

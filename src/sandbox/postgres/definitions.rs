@@ -172,7 +172,7 @@ impl SandboxCopies {
         section: &str,
         omitted: &Omitted,
     ) -> Result<Vec<String>> {
-        let file = server.dir().join(format!("{section}.sql"));
+        let file = server.files().join(format!("{section}.sql"));
         let mut dump = self.reaching(server.binaries(), "pg_dump");
         dump.args(["--schema-only", "--no-publications", "--no-subscriptions", "--no-tablespaces"]);
         dump.arg(format!("--section={section}"));

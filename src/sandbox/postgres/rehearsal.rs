@@ -12,6 +12,7 @@ use tokio::sync::Mutex;
 
 use crate::dialect::postgres::owner::Owner;
 use crate::dialect::postgres::{Connection, PgReader};
+use crate::disk;
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::name::{Ident, Relation};
 use crate::engine::model::query::Param;
@@ -147,7 +148,7 @@ impl SandboxCopies {
         let (mut out, mut into) = (self.session(statement), String::new());
         let _ = writeln!(into, "set search_path = {}; set session_replication_role = replica;", self.path());
         for (i, ((name, shape), relation)) in shapes.iter().zip(&copy.relations).enumerate() {
-            let file = server.dir().join(format!("rows-{i}"));
+            let file = server.files().join(format!("rows-{i}"));
             let (file, columns) = (quoted(&file), list(&shape.columns));
             let _ =
                 writeln!(out, "copy ({}) to stdout \\g {file}", sample(copy, relation, name, shape, limit));
@@ -212,8 +213,8 @@ fn quoted(path: &Path) -> String {
 }
 
 fn script(server: &Server, name: &str, text: &str) -> Result<std::path::PathBuf> {
-    let path = server.dir().join(name);
-    std::fs::write(&path, text)
+    let path = server.files().join(name);
+    disk::save(&path, text.as_bytes())
         .map_err(|e| Error::unobserved(format!("failed to write {}: {e}", path.display())))?;
     Ok(path)
 }
@@ -312,7 +313,7 @@ impl Private {
 
     /// A place for files that go with it.
     pub fn scratch(&self) -> std::path::PathBuf {
-        self.0.server.dir().join("scratch")
+        self.0.server.files().join("scratch")
     }
 
     /// What was copied, and what could not be.
