@@ -87,6 +87,20 @@ pub fn own_directory(dir: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// A file's text. An error names the line, and the byte from the file's start, that is not UTF-8.
+pub fn text(path: &Path) -> io::Result<String> {
+    String::from_utf8(std::fs::read(path)?).map_err(|e| {
+        let at = e.utf8_error().valid_up_to();
+        io::Error::new(io::ErrorKind::InvalidData, not_utf8(e.as_bytes(), at))
+    })
+}
+
+/// From 1, both.
+fn not_utf8(bytes: &[u8], at: usize) -> String {
+    let line = bytes.iter().take(at).filter(|b| **b == b'\n').count() + 1;
+    format!("line {line} is not UTF-8: byte {}, 0x{:02x}", at + 1, bytes.get(at).copied().unwrap_or_default())
+}
+
 /// A new file, or an error if there is one; for the operator alone.
 pub fn create_new(path: &Path) -> io::Result<File> {
     OpenOptions::new()
@@ -243,6 +257,16 @@ mod tests {
         assert_eq!((std::fs::read_to_string(&path).unwrap(), mode(&path)), ("new".into(), 0o600));
         drop(UnfinishedFile::beside(&path).unwrap());
         assert_eq!(names(dir.path()), ["a"]);
+    }
+
+    #[test]
+    fn a_byte_that_is_no_text_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        std::fs::write(&path, b"a\n\xc3\xa9\xffb\n").unwrap();
+        assert_eq!(text(&path).unwrap_err().to_string(), "line 2 is not UTF-8: byte 5, 0xff");
+        std::fs::write(&path, b"a\n\xc3").unwrap();
+        assert_eq!(text(&path).unwrap_err().to_string(), "line 2 is not UTF-8: byte 3, 0xc3");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 
 use crate::disk;
+use crate::engine::model::clean;
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::event::Event;
 use crate::engine::model::identity::Identity;
@@ -47,9 +48,9 @@ impl JournalCopy for JournalCopyFiles {
         for dir in [path.parent().and_then(Path::parent), path.parent()].into_iter().flatten() {
             disk::own_directory(dir).map_err(fail)?;
         }
-        let mut line = serde_json::to_string(event)
+        let line = serde_json::to_string(event)
             .map_err(|e| Error::unobserved(format!("failed to write an entry of the journal: {e}")))?;
-        line.push('\n');
+        let line = format!("{}\n", clean::json(&line));
         let mut file = disk::append(&path).map_err(fail)?;
         file.write_all(line.as_bytes()).map_err(fail)
     }

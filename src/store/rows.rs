@@ -171,6 +171,15 @@ impl Stored {
         Ok(block)
     }
 
+    /// Of a row, which is a line of the unpacked file, from 1.
+    fn not_understood(&self, row: u64, line: &[u8], e: &serde_json::Error) -> Error {
+        let why = match std::str::from_utf8(line) {
+            Err(e) => format!("not UTF-8: byte {} of it", e.valid_up_to() + 1),
+            Ok(_) => e.to_string(),
+        };
+        Error::new(Class::Stale, format!("failed to understand line {row} of {}: {why}", self.path.display()))
+    }
+
     fn read<T: DeserializeOwned>(&self, from: u64, limit: usize) -> Result<Vec<T>> {
         let mut out = Vec::with_capacity(limit.min(4_096));
         let mut skip = usize::try_from(from % BLOCK).unwrap_or(0);
@@ -179,12 +188,10 @@ impl Stored {
             let block = self.block(number)?;
             let lines = block.split(|b| *b == b'\n').filter(|l| !l.is_empty());
             for line in lines.skip(skip).take(limit - out.len()) {
-                out.push(serde_json::from_slice(line).map_err(|e| {
-                    Error::new(
-                        Class::Stale,
-                        format!("failed to understand a row of {}: {e}", self.path.display()),
-                    )
-                })?);
+                out.push(
+                    serde_json::from_slice(line)
+                        .map_err(|e| self.not_understood(from + out.len() as u64 + 1, line, &e))?,
+                );
             }
             skip = 0;
             number += 1;

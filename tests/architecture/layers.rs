@@ -27,7 +27,7 @@ const fn together(places: &'static [&'static str]) -> Layer {
 /// The crate, from the ground up.
 const CRATE: &[Layer] = &[
     apart(&["engine"]),
-    apart(&["disk"]),
+    apart(&["disk", "stdio"]),
     together(&["dialect"]),
     apart(&["sandbox", "store", "profile", "report", "features"]),
     together(&["launch", "log", "stop"]),
@@ -94,6 +94,8 @@ const FOREIGN: &[Foreign] = &[
         places: &["disk", "sandbox/directory", "sandbox/postgres/fetch"],
         not: false,
     },
+    // What leaves for a terminal is cleaned in one place; the console draws its own.
+    Foreign { what: &["std::io::stdout", "std::io::stderr"], places: &["stdio", "tui/terminal"], not: false },
     // The engine is pure.
     Foreign {
         what: &[

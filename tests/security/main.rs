@@ -8,3 +8,6 @@
 mod common;
 
 mod files;
+mod not_utf8;
+mod secrets;
+mod terminal;

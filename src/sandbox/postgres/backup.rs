@@ -84,7 +84,7 @@ impl PgDump {
         let contents = contents(&mut *tx, &dump.tables).await?;
         // Made here, for the operator alone: pg_dump opens it, and makes none that others could read or have prepared.
         let part = disk::UnfinishedFile::beside(file).map_err(|e| failed(file, "write", &e))?;
-        let mut command = self.copies.reaching(&self.copies.binaries()?, "pg_dump");
+        let (mut command, _passfile) = self.copies.reaching(&self.copies.binaries()?, "pg_dump")?;
         command.args(["--format=custom", "--no-subscriptions", "--lock-wait-timeout=5s"]);
         command.arg(format!("--snapshot={id}"));
         command.args(omitted.patterns.iter().map(|p| format!("--exclude-table={p}")));

@@ -173,7 +173,7 @@ impl SandboxCopies {
         omitted: &Omitted,
     ) -> Result<Vec<String>> {
         let file = server.files().join(format!("{section}.sql"));
-        let mut dump = self.reaching(server.binaries(), "pg_dump");
+        let (mut dump, _passfile) = self.reaching(server.binaries(), "pg_dump")?;
         dump.args(["--schema-only", "--no-publications", "--no-subscriptions", "--no-tablespaces"]);
         dump.arg(format!("--section={section}"));
         dump.args(omitted.patterns.iter().map(|p| format!("--exclude-table={p}")));

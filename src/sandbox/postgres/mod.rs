@@ -7,6 +7,7 @@ pub mod fetch;
 pub mod find;
 #[cfg(test)]
 mod marks;
+mod passfile;
 mod rehearsal;
 pub mod server;
 mod start;

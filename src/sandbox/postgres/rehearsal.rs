@@ -19,6 +19,7 @@ use crate::engine::model::query::Param;
 use crate::engine::port::copies::{Copies, CopyRequest, Rows, TargetCopy};
 use crate::engine::port::reader::{Fut, ReadOptions, Reader};
 use crate::sandbox::postgres::binaries::Version;
+use crate::sandbox::postgres::passfile::PassFile;
 use crate::sandbox::{Binaries, Options, Server};
 
 /// The copy's database.
@@ -118,13 +119,15 @@ impl SandboxCopies {
         path.join(", ")
     }
 
-    /// A program that reaches the target; its password stands in its environment only.
-    pub(super) fn reaching(&self, binaries: &Binaries, program: &str) -> Command {
+    /// A program that reaches the target, and the file with its password, kept until the program has ended.
+    pub(super) fn reaching(&self, binaries: &Binaries, program: &str) -> Result<(Command, Option<PassFile>)> {
         let mut command = binaries.command(program);
         command.envs(self.target.libpq()).env("PGAPPNAME", "midwatch/rehearsal");
         command.env("PGCONNECT_TIMEOUT", "10");
         command.envs(std::env::var_os("HOME").map(|home| ("HOME", home)));
-        command
+        let passfile = self.target.password().as_ref().map(PassFile::new).transpose()?;
+        command.envs(passfile.as_ref().map(|file| ("PGPASSFILE", file.path())));
+        Ok((command, passfile))
     }
 
     /// Copies the samples, all of one snapshot; how many rows each relation got.
@@ -154,7 +157,7 @@ impl SandboxCopies {
                 writeln!(out, "copy ({}) to stdout \\g {file}", sample(copy, relation, name, shape, limit));
             let _ = writeln!(into, "\\copy {name} ({columns}) from {file}");
         }
-        let mut psql = self.reaching(server.binaries(), "psql");
+        let (mut psql, _passfile) = self.reaching(server.binaries(), "psql")?;
         psql.args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "--file"]).arg(script(server, "out.sql", &out)?);
         run_for(psql, "copy rows of the target", patience).await?;
         let mut psql = inside(server);
