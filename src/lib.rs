@@ -9,6 +9,8 @@
 //! - [`features`]: a folder per feature, each with its checks, its operations and its own SQL.
 //! - [`profile`]: configuration and profiles; a new kind of system is a file, not code.
 //! - [`sandbox`]: private throwaway servers, and the demo on them.
+//! - [`disk`]: files and directories that are written for the operator.
+//! - [`stdio`]: what leaves for a terminal or a log, cleaned.
 //! - [`report`]: results as JSON, text, CSV, Markdown.
 //! - [`rehearse`]: a switchover rehearsed with an engine of its own on a copy.
 //! - [`cli`] and [`tui`]: two ways to the same engine.
@@ -21,6 +23,7 @@ pub mod features;
 pub mod cli;
 pub mod compose;
 pub mod dialect;
+pub mod disk;
 pub mod engine;
 pub mod launch;
 pub mod log;
@@ -28,6 +31,7 @@ pub mod profile;
 pub mod rehearse;
 pub mod report;
 pub mod sandbox;
+pub mod stdio;
 pub mod stop;
 pub mod store;
 #[cfg(feature = "tui")]

@@ -9,7 +9,11 @@ use tracing::field::{Field, Visit};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 use tracing_subscriber::{EnvFilter, fmt};
 
+use crate::disk;
+use crate::engine::model::clean;
 use crate::engine::model::error::{Error, Result};
+use crate::engine::model::secret::without_passwords;
+use crate::stdio::{self, LogWriter};
 
 /// Lines kept for the console.
 const KEPT: usize = 500;
@@ -54,7 +58,8 @@ impl<S: Subscriber> Layer<S> for LogRing {
     fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
         let mut text = Text::default();
         event.record(&mut text);
-        self.push(LogLine { at: chrono::Utc::now(), level: *event.metadata().level(), text: text.0 });
+        let text = clean::lines(&without_passwords(&text.0)).into_owned();
+        self.push(LogLine { at: chrono::Utc::now(), level: *event.metadata().level(), text });
     }
 }
 
@@ -88,16 +93,14 @@ pub fn start(file: Option<&Path>, verbose: u8, console: bool) -> Result<()> {
     let registry = tracing_subscriber::registry().with(filter).with(ring);
     let outcome = match file {
         Some(path) => {
-            let file =
-                std::fs::OpenOptions::new().create(true).append(true).open(path).map_err(|e| {
-                    Error::usage(format!("failed to open the log file {}: {e}", path.display()))
-                })?;
-            let layer = fmt::layer().with_ansi(false).with_writer(Mutex::new(file));
+            let file = disk::append(path)
+                .map_err(|e| Error::usage(format!("failed to open the log file {}: {e}", path.display())))?;
+            let layer = fmt::layer().with_ansi(false).with_writer(Mutex::new(LogWriter::new(file)));
             tracing::subscriber::set_global_default(registry.with(layer))
         }
         None if console => tracing::subscriber::set_global_default(registry),
         None => {
-            let layer = fmt::layer().with_ansi(false).without_time().with_writer(std::io::stderr);
+            let layer = fmt::layer().with_ansi(false).without_time().with_writer(stdio::log);
             tracing::subscriber::set_global_default(registry.with(layer))
         }
     };

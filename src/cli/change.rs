@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::args::{ApplyArgs, PlanArgs, ResumeArgs, UndoArgs};
 use super::output::{Output, save};
+use crate::disk;
 use crate::engine::Engine;
 use crate::engine::changes::Resumption;
 use crate::engine::gate::guard::{Approved, TypedPhrase};
@@ -57,7 +58,7 @@ async fn show(engine: &Engine, request: &Request, file: Option<&Path>, out: &Out
     let answer = Answer::Plan { plan: &plan, file };
     if let Some(path) = file {
         rows.save(&rows_beside(path))?;
-        save(path, &Json.render(&answer, Style { colour: false }), 0o600)?;
+        save(path, &Json.render(&answer, Style { colour: false }))?;
     }
     out.answer(&answer)?;
     Ok(0)
@@ -75,7 +76,7 @@ pub(super) fn read(path: &Path) -> Result<StoredPlan> {
         Error::usage(format!("failed to read the plan {}: {what}", path.display()))
             .hint("midwatch plan … --out FILE writes one")
     };
-    let text = std::fs::read_to_string(path).map_err(|e| broken(e.to_string()))?;
+    let text = disk::text(path).map_err(|e| broken(e.to_string()))?;
     let mut envelope: Value = serde_json::from_str(&text).map_err(|e| broken(e.to_string()))?;
     let version = field(&envelope, "schema_version");
     if *version != json!(json::SCHEMA_VERSION) {

@@ -61,7 +61,7 @@ pub(super) async fn run(engine: &Engine, args: &CheckArgs, out: &Output) -> Resu
     let target = engine.target();
     let answer = Answer::Checks { target: &target, reports: &reports };
     if let Some(path) = &args.out {
-        save(path, &Json.render(&answer, Style { colour: false }), 0o644)?;
+        save(path, &Json.render(&answer, Style { colour: false }))?;
     }
     out.answer(&answer)?;
     Ok(exit_code(&reports))

@@ -1,6 +1,7 @@
 //! The command line: one engine call per verb, one exit code per outcome.
 
 mod args;
+mod arguments;
 mod change;
 mod check;
 mod config;
@@ -19,6 +20,7 @@ use clap::Parser as _;
 use crate::engine::model::error::{Error, Result};
 use crate::log;
 use crate::profile::Config;
+use crate::stdio;
 
 use args::{Cli, Command};
 use output::Output;
@@ -26,14 +28,29 @@ use parts::{open_console, overrides, select};
 
 pub use parts::Parts;
 
+/// The grammar of the command line, for what is to hold for every argument.
+pub fn grammar() -> clap::Command {
+    <Cli as clap::CommandFactory>::command()
+}
+
 /// Runs a command line; the result is the process's exit code.
 pub fn main(argv: impl IntoIterator<Item = OsString>, parts: &Parts) -> u8 {
+    stdio::install_panic_hook();
     let argv: Vec<OsString> = argv.into_iter().collect();
+    if let Some(e) = arguments::password_among(&argv) {
+        let no_color = argv.iter().any(|a| a == "--no-color");
+        Output::new(args::format_asked_in(&argv).as_deref(), no_color).error(&e);
+        return e.exit_code();
+    }
     let cli = match Cli::try_parse_from(&argv) {
         Ok(cli) => cli,
         Err(e) => {
             let no_color = argv.iter().any(|a| a == "--no-color");
-            return if e.use_stderr() {
+            return if e.kind() == clap::error::ErrorKind::InvalidUtf8 {
+                Output::new(args::format_asked_in(&argv).as_deref(), no_color)
+                    .error(&arguments::not_utf8(&argv));
+                2
+            } else if e.use_stderr() {
                 output::usage(&e, args::format_asked_in(&argv).as_deref(), no_color)
             } else {
                 output::help(&e, no_color)

@@ -1,15 +1,16 @@
 //! Where bytes go: data to stdout, everything else to stderr.
 
-use std::fs::OpenOptions;
-use std::io::{IsTerminal, Write};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io::IsTerminal as _;
 use std::path::Path;
 
+use crate::disk;
 use crate::engine::model::error::{Error, Result};
+use crate::engine::model::secret::without_passwords;
 use crate::report;
 use crate::report::answer::Answer;
 use crate::report::renderer::Renderer;
 use crate::report::style::Style;
+use crate::stdio::Stream;
 
 /// How this run speaks.
 pub(super) struct Output {
@@ -23,13 +24,15 @@ impl Output {
         Self { format: report::renderer(format), no_color }
     }
 
-    fn rendered(&self, answer: &Answer<'_>, stream: &impl IsTerminal) -> String {
-        self.format.render(answer, Style { colour: colours(self.no_color, stream) })
+    /// An answer as a stream takes it.
+    fn put(&self, answer: &Answer<'_>, stream: Stream) -> std::io::Result<()> {
+        let colour = colours(self.no_color, stream);
+        stream.write(&self.format.render(answer, Style { colour }), colour)
     }
 
     /// What a command answers.
     pub(super) fn answer(&self, answer: &Answer<'_>) -> Result<()> {
-        self.text(&self.rendered(answer, &std::io::stdout()))
+        written(self.put(answer, Stream::Out))
     }
 
     /// A failure that belongs to an answer, where the answer does not hold it.
@@ -39,25 +42,17 @@ impl Output {
         }
     }
 
-    /// Data. A closed pipe (`| head`) is the reader's choice, not a failure.
+    /// Data.
     #[expect(clippy::unused_self, reason = "all output goes through the one Output")]
     pub(super) fn text(&self, text: &str) -> Result<()> {
-        let mut out = std::io::stdout().lock();
-        match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-            Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
-                Err(Error::unobserved(format!("failed to write to stdout: {e}")))
-            }
-            _ => Ok(()),
-        }
+        written(Stream::Out.write(text, false))
     }
 
     /// Only for somebody who watches.
     pub(super) fn progress(text: &str) {
-        let mut err = std::io::stderr();
         // A dumb terminal would show the sequence that clears the line.
-        if err.is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb") {
-            let _ = write!(err, "\r\x1b[K{text}");
-            let _ = err.flush();
+        if Stream::Err.is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb") {
+            let _ = Stream::Err.rewrite_line(text);
         }
     }
 
@@ -71,16 +66,24 @@ impl Output {
         if self.format.errors_are_data() {
             let _ = self.answer(&answer);
         } else {
-            let mut err = std::io::stderr();
-            let text = self.rendered(&answer, &err);
-            let _ = err.write_all(text.as_bytes());
+            let _ = self.put(&answer, Stream::Err);
         }
+    }
+}
+
+/// A closed pipe (`| head`) is the reader's choice, not a failure.
+fn written(outcome: std::io::Result<()>) -> Result<()> {
+    match outcome {
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Error::unobserved(format!("failed to write to stdout: {e}")))
+        }
+        _ => Ok(()),
     }
 }
 
 /// `--help` and `--version`.
 pub(super) fn help(e: &clap::Error, no_color: bool) -> u8 {
-    print(e, no_color, &mut std::io::stdout());
+    print(e, no_color, Stream::Out);
     0
 }
 
@@ -92,21 +95,21 @@ pub(super) fn usage(e: &clap::Error, format: Option<&str>, no_color: bool) -> u8
         let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
         out.error(&Error::usage(message).hint("midwatch --help"));
     } else {
-        print(e, no_color, &mut std::io::stderr());
+        print(e, no_color, Stream::Err);
     }
     2
 }
 
 /// What clap says, with colours where this program has them.
-fn print(e: &clap::Error, no_color: bool, stream: &mut (impl IsTerminal + Write)) {
-    let text = e.render();
-    let text = if colours(no_color, stream) { text.ansi().to_string() } else { text.to_string() };
-    let _ = stream.write_all(text.as_bytes()).and_then(|()| stream.flush());
+fn print(e: &clap::Error, no_color: bool, stream: Stream) {
+    let (text, colours) = (e.render(), colours(no_color, stream));
+    let text = if colours { text.ansi().to_string() } else { text.to_string() };
+    let _ = stream.write(&without_passwords(&text), colours);
 }
 
 /// Does a stream get colours? The choice is made here and not by a stream that takes escape sequences out: data goes
 /// through as it is.
-pub(super) fn colours(no_color: bool, stream: &impl IsTerminal) -> bool {
+pub(super) fn colours(no_color: bool, stream: Stream) -> bool {
     let wishes = Wishes {
         no_color: no_color || anstyle_query::no_color(),
         forced: anstyle_query::clicolor_force()
@@ -139,22 +142,16 @@ impl Wishes {
 }
 
 pub(super) fn is_terminal() -> bool {
-    std::io::stdout().is_terminal() && std::io::stdin().is_terminal()
+    Stream::Out.is_terminal() && std::io::stdin().is_terminal()
 }
 
-/// Written beside and renamed into place: a reader never meets half a file.
-pub(super) fn save(path: &Path, text: &str, mode: u32) -> Result<()> {
+/// A file that an argument names. Its directory is made where it is missing.
+pub(super) fn save(path: &Path, text: &str) -> Result<()> {
     let fail = |e: std::io::Error| Error::usage(format!("failed to write {}: {e}", path.display()));
     if let Some(dir) = path.parent().filter(|d| !d.as_os_str().is_empty()) {
-        std::fs::create_dir_all(dir).map_err(fail)?;
+        disk::directory(dir).map_err(fail)?;
     }
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.part", std::process::id()));
-    let part = path.with_file_name(name);
-    let mut file =
-        OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&part).map_err(fail)?;
-    file.write_all(text.as_bytes()).map_err(fail)?;
-    std::fs::rename(&part, path).map_err(fail)
+    disk::save(path, text.as_bytes()).map_err(fail)
 }
 
 #[cfg(test)]

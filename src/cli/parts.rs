@@ -8,6 +8,7 @@ use crate::engine::model::error::{Error, Result};
 use crate::engine::port::signer::Signer;
 use crate::launch::{Connect, Console, Launch, Overrides};
 use crate::profile::{Config, Selected};
+use crate::stdio::Stream;
 
 /// What `main` joins.
 pub struct Parts {
@@ -40,7 +41,7 @@ pub(super) async fn open_console(cli: &Cli, parts: &Parts, config: Config, selec
         config,
         selected,
         connect: parts.connect,
-        no_color: !output::colours(cli.global.no_color, &std::io::stdout()),
+        no_color: !output::colours(cli.global.no_color, Stream::Out),
         overrides: overrides(cli),
     })
     .await?;

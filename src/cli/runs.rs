@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::args::RunsArgs;
 use super::output::Output;
+use crate::disk;
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::journal_state::JournalState;
 use crate::engine::model::record::JournalShown;
@@ -37,11 +38,11 @@ fn write_logs(dir: &Path, shown: &JournalShown, out: &Output) -> Result<u8> {
     let failed = |path: &Path, e: &std::io::Error| {
         Error::new(Class::Failed, format!("failed to write {}: {e}", path.display()))
     };
-    std::fs::create_dir_all(dir).map_err(|e| failed(dir, &e))?;
+    disk::directory(dir).map_err(|e| failed(dir, &e))?;
     let mut written = Vec::new();
     for (name, text) in logs::of_run(shown) {
         let path = dir.join(name);
-        std::fs::write(&path, text).map_err(|e| failed(&path, &e))?;
+        disk::save(&path, text.as_bytes()).map_err(|e| failed(&path, &e))?;
         written.push(path.display().to_string());
     }
     out.answer(&Answer::Logs(&written))?;

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::parse::{at, parse};
 use super::service;
+use crate::disk;
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::policy::Policy;
 use crate::engine::model::secret::Secret;
@@ -169,7 +170,7 @@ impl Config {
     }
 
     fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(|e| {
+        let text = disk::text(path).map_err(|e| {
             Error::usage(format!("failed to read {}: {e}", path.display()))
                 .hint("midwatch config example prints one to start from")
         })?;
@@ -245,7 +246,10 @@ impl Config {
     }
 
     fn environment() -> Result<Selected> {
-        let var = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
+        for name in ENVIRONMENT {
+            variable(name)?;
+        }
+        let var = |name: &str| variable(name).ok().flatten().filter(|v| !v.is_empty());
         let config = TargetConfig { redis: var("REDIS_URL").map(Secret::new), ..TargetConfig::default() };
         let url = match (var("DATABASE_URL"), var("PGSERVICE")) {
             (Some(url), _) => Some(Secret::new(url)),
@@ -263,13 +267,29 @@ impl Config {
     }
 }
 
+/// What a target is taken from where no configuration names one.
+const ENVIRONMENT: [&str; 8] =
+    ["DATABASE_URL", "PGSERVICE", "PGHOST", "PGDATABASE", "PGUSER", "PGPORT", "PGPASSWORD", "REDIS_URL"];
+
+/// A variable of the environment; one that is no text is an error, not absent. Its value may be a secret.
+fn variable(name: &str) -> Result<Option<String>> {
+    let Some(value) = std::env::var_os(name) else { return Ok(None) };
+    value.into_string().map(Some).map_err(|value| {
+        let at = std::str::from_utf8(value.as_encoded_bytes()).err().map_or(0, |e| e.valid_up_to());
+        Error::usage(format!("the environment variable {name} is not UTF-8: byte {}", at + 1))
+    })
+}
+
 /// Follows `env:` and `service:`.
 fn resolve(url: &Secret, target: &str) -> Result<Secret> {
     match url.expose().split_once(':') {
-        Some(("env", name)) => std::env::var(name).map(Secret::new).map_err(|_| {
-            Error::usage(format!("target {target}: the environment variable {name} is not set"))
-                .hint(format!("export {name}=postgres://…"))
-        }),
+        Some(("env", name)) => variable(name)
+            .map_err(|e| e.context(format!("target {target}")))?
+            .map(Secret::new)
+            .ok_or_else(|| {
+                Error::usage(format!("target {target}: the environment variable {name} is not set"))
+                    .hint(format!("export {name}=postgres://…"))
+            }),
         Some(("service", name)) => service::url(name),
         _ => Ok(url.clone()),
     }

@@ -9,6 +9,7 @@ use super::config::user_dir;
 use super::parse::{at, describe};
 use super::validate::validate;
 use super::write::parse_profile;
+use crate::disk;
 use crate::engine::check::verdict::VerdictSpec;
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::profile::Profile;
@@ -99,7 +100,7 @@ fn stem(path: &Path) -> Option<String> {
 }
 
 fn read(path: &Path) -> Result<(String, String)> {
-    let text = std::fs::read_to_string(path)
+    let text = disk::text(path)
         .map_err(|e| Error::usage(format!("failed to read the profile {}: {e}", path.display())))?;
     Ok((path.display().to_string(), text))
 }

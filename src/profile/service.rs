@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use crate::disk;
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::secret::Secret;
 
@@ -15,9 +16,15 @@ pub(super) fn url(name: &str) -> Result<Secret> {
     let mut looked = Vec::new();
     for path in places() {
         looked.push(path.display().to_string());
-        if let Ok(text) = std::fs::read_to_string(&path)
-            && let Some(pairs) = section(&text, name)
-        {
+        let text = match disk::text(&path) {
+            Ok(text) => text,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => continue,
+            Err(e) => {
+                let what = format!("failed to read the service file {}: {e}", path.display());
+                return Err(Error::usage(what));
+            }
+        };
+        if let Some(pairs) = section(&text, name) {
             return Ok(Secret::new(to_url(&pairs)));
         }
     }

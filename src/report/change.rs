@@ -6,7 +6,8 @@ use std::path::Path;
 use anstyle::AnsiColor;
 
 use super::entry;
-use super::style::{Style, clean};
+use super::style::Style;
+use crate::engine::model::clean::line as clean;
 use crate::engine::model::diff::{PlannedRow, text_of};
 use crate::engine::model::plan::{Plan, Unit};
 use crate::engine::model::preflight::Ready;
@@ -141,7 +142,7 @@ fn diff(out: &mut String, plan: &Plan) {
 
 fn row_line(row: &PlannedRow) -> String {
     let show: Vec<_> = row.show.values().map(text_of).collect();
-    clean(&format!("{}  {}  {}", row.key_text(), show.join("  "), row.change_text()))
+    clean(&format!("{}  {}  {}", row.key_text(), show.join("  "), row.change_text())).into_owned()
 }
 
 /// What came of a run.

@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 
-use super::style::clean;
 use crate::engine::journal::verify::Verified;
 
 /// What was compared, and what was altered or removed.
@@ -12,13 +11,13 @@ pub(super) fn verified(verified: &Verified) -> String {
         let _ = writeln!(text, "compared  {line}");
     }
     for finding in &verified.findings {
-        let _ = writeln!(text, "✖ {}", clean(finding));
+        let _ = writeln!(text, "✖ {finding}");
     }
     for what in &verified.unobserved {
-        let _ = writeln!(text, "? not read: {}", clean(what));
+        let _ = writeln!(text, "? not read: {what}");
     }
     for what in &verified.unknown {
-        let _ = writeln!(text, "? unknown: {}", clean(what));
+        let _ = writeln!(text, "? unknown: {what}");
     }
     if verified.findings.is_empty() && verified.unobserved.is_empty() {
         text.push_str("✓ nothing altered or removed was found\n");

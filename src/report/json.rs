@@ -3,15 +3,17 @@
 use chrono::SecondsFormat;
 use serde_json::{Map, Value, json};
 
-use super::answer::Answer;
+use super::answer::{Answer, DoctorLine};
 use super::renderer::Renderer;
 use super::style::Style;
+use crate::engine::model::clean;
 use crate::engine::model::error::Error;
 use crate::engine::model::json::put;
 use crate::engine::model::plan::Plan;
 use crate::engine::model::progress::Done;
 use crate::engine::model::record::{JournalShown, Listed};
 use crate::engine::model::report::Report;
+use crate::engine::model::secret::without_passwords;
 use crate::engine::model::target::TargetInfo;
 
 /// The format.
@@ -27,7 +29,7 @@ impl Renderer for Json {
     }
 
     fn render(&self, answer: &Answer<'_>, _style: Style) -> String {
-        format!("{:#}\n", envelope(answer))
+        format!("{}\n", clean::json(&format!("{:#}", envelope(answer))))
     }
 }
 
@@ -53,7 +55,7 @@ fn envelope(answer: &Answer<'_>) -> Value {
         Answer::Run(shown) => run(shown),
         Answer::Logs(files) => named("logs", json!(files)),
         Answer::Journal(verified) => named("journal", json!(verified)),
-        Answer::Doctor(lines) => named("doctor", json!(lines)),
+        Answer::Doctor(lines) => named("doctor", lines.iter().map(doctor_line).collect()),
         Answer::ConfigChecked(c) => named(
             "config",
             json!({ "file": c.file, "targets": c.targets, "profiles": c.profiles, "status": "ok" }),
@@ -61,6 +63,16 @@ fn envelope(answer: &Answer<'_>) -> Value {
         Answer::ConfigShown(config) => named("config", json!(config)),
         Answer::Error(e) => error(e),
     }
+}
+
+/// A line's message may be that of a failure.
+fn doctor_line(line: &DoctorLine) -> Value {
+    let mut out = json!(line);
+    put(&mut out, "message", json!(without_passwords(&line.message)));
+    if let Some(hint) = &line.hint {
+        put(&mut out, "hint", json!(without_passwords(hint)));
+    }
+    out
 }
 
 /// Of the envelope.
@@ -102,7 +114,8 @@ pub fn error(e: &Error) -> Value {
 
 fn failure(e: &Error) -> Value {
     json!({
-        "class": e.class, "message": e.message, "hint": e.hint, "code": e.code,
+        "class": e.class, "message": without_passwords(&e.message),
+        "hint": e.hint.as_deref().map(without_passwords), "code": e.code,
         "durable": e.durable, "ambiguous": e.ambiguous,
     })
 }

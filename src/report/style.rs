@@ -16,11 +16,6 @@ impl Style {
     }
 }
 
-/// Text of a database may hold anything; control characters must not reach the terminal.
-pub fn clean(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -29,10 +24,5 @@ mod tests {
     fn colours_are_those_of_the_terminal() {
         assert_eq!(Style { colour: true }.paint(AnsiColor::Red, "no"), "\x1b[31mno\x1b[0m");
         assert_eq!(Style { colour: false }.paint(AnsiColor::Red, "no"), "no");
-    }
-
-    #[test]
-    fn control_characters_do_not_reach_the_terminal() {
-        assert_eq!(clean("a\x1b[2Jb\n"), "a\u{fffd}[2Jb\u{fffd}");
     }
 }

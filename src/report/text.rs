@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 
 use anstyle::AnsiColor;
 
+use crate::engine::model::clean::line as clean;
 use crate::engine::model::report::{Report, Severity, Status};
+use crate::engine::model::secret::without_passwords;
 use crate::engine::model::target::TargetInfo;
 
 use super::answer::{Answer, ConfigChecked, ConfigShown, DoctorLine, KeyLine};
@@ -12,7 +14,7 @@ use super::renderer::Renderer;
 use super::{change, journal};
 use crate::engine::model::installation::Standing;
 
-pub use super::style::{Style, clean};
+pub use super::style::Style;
 
 /// The format.
 pub struct Text;
@@ -41,7 +43,7 @@ impl Renderer for Text {
             Answer::Doctor(lines) => doctor(lines),
             Answer::ConfigChecked(config) => config_checked(config),
             Answer::ConfigShown(config) => config_shown(config),
-            Answer::Error(e) => format!("midwatch: {e}\n"),
+            Answer::Error(e) => format!("midwatch: {}\n", without_passwords(&e.to_string())),
         }
     }
 }
@@ -117,7 +119,7 @@ fn short(text: &str) -> String {
     let mut chars = text.char_indices().skip(LINE - 1);
     match (chars.next(), chars.next()) {
         (Some((cut, _)), Some(_)) => format!("{}…", clean(text.get(..cut).unwrap_or(text).trim_end())),
-        _ => clean(text),
+        _ => clean(text).into_owned(),
     }
 }
 
@@ -147,9 +149,9 @@ fn doctor(lines: &[DoctorLine]) -> String {
             "warn" => "▲ warn",
             _ => "✖ fail",
         };
-        let _ = writeln!(text, "{mark}  {:width$}  {}", l.name, clean(&l.message));
+        let _ = writeln!(text, "{mark}  {:width$}  {}", l.name, clean(&without_passwords(&l.message)));
         if let Some(hint) = &l.hint {
-            let _ = writeln!(text, "        {:width$}  → {}", "", clean(hint));
+            let _ = writeln!(text, "        {:width$}  → {}", "", clean(&without_passwords(hint)));
         }
     }
     text

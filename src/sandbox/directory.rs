@@ -14,6 +14,7 @@ use std::{env, fs, io, process};
 
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 
+use crate::disk;
 use crate::engine::model::error::{Class, Error, Result};
 use crate::sandbox::account::Account;
 
@@ -82,6 +83,11 @@ impl ServerDirectory {
         self.root.join("run")
     }
 
+    /// What is read of a target or written for a program: nobody else reaches it.
+    pub(super) fn files(&self) -> PathBuf {
+        self.root.join("files")
+    }
+
     pub(super) fn log(&self) -> PathBuf {
         self.root.join("postgres.log")
     }
@@ -94,6 +100,7 @@ impl ServerDirectory {
     fn settle(root: PathBuf, given: bool, account: Option<&Account>) -> Result<Self> {
         let lock = mark(&root).map_err(|e| failed("mark", &root, &e))?;
         let place = Self { root, given, lock };
+        disk::directory(&place.files()).map_err(|e| failed("create", &place.files(), &e))?;
         for dir in [place.run(), place.data()] {
             let made = fs::DirBuilder::new().mode(0o700).create(&dir);
             let owner = account.map(|account| (account.uid, account.gid));

@@ -2,7 +2,7 @@
 
 use std::{
     collections::VecDeque,
-    fs::{File, OpenOptions},
+    fs::File,
     io::{self, BufRead, BufReader, Write},
     path::Path,
     process::{Child, ChildStderr, Command, Stdio},
@@ -13,6 +13,7 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::disk;
 use crate::engine::model::error::{Class, Error, Result};
 
 /// Recovery after a kill may have a whole bulk load to replay.
@@ -55,7 +56,7 @@ impl Process {
         log: &Path,
         started: impl FnOnce(u32) -> Result<()>,
     ) -> Result<Self> {
-        let log = OpenOptions::new().create(true).append(true).open(log);
+        let log = disk::append(log);
         let log = log.map_err(|e| Error::unobserved(format!("failed to open the sandbox's log: {e}")))?;
         let (sender, events) = channel();
         let child = spawn(program, command, log, sender)?;

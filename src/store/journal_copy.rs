@@ -1,11 +1,12 @@
 //! The journal's copy on the operator's side: one file of JSON lines per target, and beside it how far the journal was
 //! seen.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::File;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use crate::disk;
+use crate::engine::model::clean;
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::event::Event;
 use crate::engine::model::identity::Identity;
@@ -52,19 +53,7 @@ impl JournalCopyFiles {
         let fail = |e: std::io::Error| failed("keep how far the journal was seen, beside", &path, &e);
         make_dir(&path).map_err(fail)?;
         let bytes = serde_json::to_vec(&mark).map_err(|e| fail(e.into()))?;
-        let next = path.with_extension(format!("{}.tmp", std::process::id()));
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&next)
-            .map_err(fail)?;
-        let written = file.write_all(&bytes).and_then(|()| std::fs::rename(&next, mark_path(&path)));
-        written.map_err(|e| {
-            let _ = std::fs::remove_file(&next);
-            fail(e)
-        })
+        disk::save(&mark_path(&path), &bytes).map_err(fail)
     }
 }
 
@@ -72,17 +61,24 @@ fn failed(what: &str, path: &Path, e: &std::io::Error) -> Error {
     Error::unobserved(format!("failed to {what} {}: {e}", path.display()))
 }
 
+fn line_of(event: &Event) -> Result<String> {
+    let line = serde_json::to_string(event)
+        .map_err(|e| Error::unobserved(format!("failed to write an entry of the journal: {e}")))?;
+    Ok(format!("{}\n", clean::json(&line)))
+}
+
 fn mark_path(copy: &Path) -> PathBuf {
     copy.with_extension("mark.json")
 }
 
 fn make_dir(path: &Path) -> std::io::Result<()> {
-    path.parent().map_or(Ok(()), |dir| DirBuilder::new().recursive(true).mode(0o700).create(dir))
+    let dirs = [path.parent().and_then(Path::parent), path.parent()];
+    dirs.into_iter().flatten().try_for_each(disk::own_directory)
 }
 
 fn open_to_append(path: &Path) -> std::io::Result<File> {
     make_dir(path)?;
-    OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path)
+    disk::append(path)
 }
 
 /// Without an end of line the last line is not whole: a crash in mid-line leaves that.
@@ -145,9 +141,7 @@ impl JournalCopy for JournalCopyFiles {
         };
         let fail =
             |e: std::io::Error| failed(&format!("copy entry {} of the journal to", event.seq), &path, &e);
-        let mut line = serde_json::to_string(event)
-            .map_err(|e| Error::unobserved(format!("failed to write an entry of the journal: {e}")))?;
-        line.push('\n');
+        let line = line_of(event)?;
         let mut file = open_to_append(&path).map_err(fail)?;
         let length = file.metadata().map_err(fail)?.len();
         if let Err(e) = file.write_all(line.as_bytes()) {
@@ -202,27 +196,17 @@ impl JournalCopy for JournalCopyFiles {
         for event in missing {
             lines.entry(event.seq).or_insert_with(|| event.clone());
         }
-        let next = path.with_extension("mended.tmp");
         make_dir(&path).map_err(fail)?;
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&next)
-            .map_err(fail)?;
+        let mut file = disk::UnfinishedFile::beside(&path).map_err(fail)?;
         for event in lines.values() {
-            let mut line = serde_json::to_vec(event).map_err(|e| fail(e.into()))?;
-            line.push(b'\n');
-            file.write_all(&line).map_err(fail)?;
+            file.write_all(line_of(event)?.as_bytes()).map_err(fail)?;
         }
-        file.sync_all().map_err(fail)?;
         if !whole {
             // Whoever looks into it wants to see what was done to it.
             let kept = path.with_extension(format!("damaged-{}.jsonl", chrono::Utc::now().timestamp()));
             std::fs::rename(&path, kept).map_err(fail)?;
         }
-        std::fs::rename(&next, &path).map_err(fail)?;
+        file.keep().map_err(fail)?;
         let Some(last) = lines.values().last() else { return Ok(()) };
         self.change_mark(target, |mark| {
             mark.copied = mark.copied.max(last.seq);
@@ -388,7 +372,7 @@ mod tests {
     #[test]
     fn what_has_no_ends_of_lines_is_not_read_as_one() {
         let (_dir, copy, target, path) = copy(1);
-        let mut file = OpenOptions::new().append(true).open(&path).unwrap();
+        let mut file = std::fs::OpenOptions::new().append(true).open(&path).unwrap();
         let block = vec![b'x'; 1 << 20];
         (0..17).for_each(|_| file.write_all(&block).unwrap());
         file.write_all(b"\n").unwrap();

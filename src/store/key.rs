@@ -1,14 +1,13 @@
 //! A key of this installation for what never leaves it: documents of features are signed with it, so that one that was
 //! edited is known for what it is. Earlier versions signed plans with it, too.
 
-use std::fs::OpenOptions;
 use std::io::{Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
 
+use crate::disk;
 use crate::engine::model::error::{Error, Result};
 
 /// Length of the key.
@@ -36,11 +35,14 @@ impl KeyFile {
             return Ok(Some(key));
         }
         // Where nothing can be kept nothing is signed.
-        if path.parent().is_none_or(|dir| std::fs::create_dir_all(dir).is_err()) {
-            return Ok(None);
+        match path.parent().map(disk::own_directory) {
+            Some(Ok(())) => {}
+            // A place that others prepared is an attack, or a mistake to be told.
+            Some(Err(e)) if disk::is_refusal(&e) => return Err(fail(e)),
+            _ => return Ok(None),
         }
         std::fs::File::open("/dev/urandom").and_then(|mut f| f.read_exact(&mut key)).map_err(fail)?;
-        match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        match disk::create_new(path) {
             Ok(mut file) => file.write_all(&key).map_err(fail)?,
             // Somebody was faster: theirs counts.
             Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => return self.key(),

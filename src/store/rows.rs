@@ -2,9 +2,8 @@
 //!
 //! Each block is a gzip member of its own; together they are one gzip file, which `zcat` reads.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{BufReader, Read as _, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,6 +13,7 @@ use flate2::bufread::GzDecoder;
 use flate2::write::GzEncoder;
 use serde::de::DeserializeOwned;
 
+use crate::disk;
 use crate::engine::model::diff::PlannedRow;
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::row_store::{LineSum, RawRow, RowSet};
@@ -44,19 +44,15 @@ impl Spools for SpoolFiles {
     }
 }
 
-/// An open file whose name is gone already: whatever becomes of the process, nothing is left behind. Names are not
-/// unique for ever: a process that was killed between the two may have had our number.
+/// A file without a name. Names are not unique for ever: a process that was killed between the two may have had our number.
 fn nameless() -> Result<(File, PathBuf)> {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     loop {
         let name = format!("midwatch-{}-{}.rows", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let path = std::env::temp_dir().join(name);
         // Rows are data of production: nobody else may read them.
-        match OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path) {
-            Ok(file) => {
-                std::fs::remove_file(&path).map_err(|e| failed("remove the name of", &path, &e))?;
-                return Ok((file, path));
-            }
+        match disk::nameless(&path) {
+            Ok(file) => return Ok((file, path)),
             Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
             Err(e) => return Err(failed("create", &path, &e)),
         }
@@ -175,6 +171,15 @@ impl Stored {
         Ok(block)
     }
 
+    /// Of a row, which is a line of the unpacked file, from 1.
+    fn not_understood(&self, row: u64, line: &[u8], e: &serde_json::Error) -> Error {
+        let why = match std::str::from_utf8(line) {
+            Err(e) => format!("not UTF-8: byte {} of it", e.valid_up_to() + 1),
+            Ok(_) => e.to_string(),
+        };
+        Error::new(Class::Stale, format!("failed to understand line {row} of {}: {why}", self.path.display()))
+    }
+
     fn read<T: DeserializeOwned>(&self, from: u64, limit: usize) -> Result<Vec<T>> {
         let mut out = Vec::with_capacity(limit.min(4_096));
         let mut skip = usize::try_from(from % BLOCK).unwrap_or(0);
@@ -183,12 +188,10 @@ impl Stored {
             let block = self.block(number)?;
             let lines = block.split(|b| *b == b'\n').filter(|l| !l.is_empty());
             for line in lines.skip(skip).take(limit - out.len()) {
-                out.push(serde_json::from_slice(line).map_err(|e| {
-                    Error::new(
-                        Class::Stale,
-                        format!("failed to understand a row of {}: {e}", self.path.display()),
-                    )
-                })?);
+                out.push(
+                    serde_json::from_slice(line)
+                        .map_err(|e| self.not_understood(from + out.len() as u64 + 1, line, &e))?,
+                );
             }
             skip = 0;
             number += 1;
@@ -216,21 +219,14 @@ impl RowSet for Stored {
 
     fn save(&self, path: &Path) -> Result<()> {
         let write = |e: std::io::Error| failed("write", path, &e);
-        let mut part = path.as_os_str().to_owned();
-        part.push(format!(".{}.part", std::process::id()));
-        let part = PathBuf::from(part);
-        let mut out = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&part)
-            .map_err(write)?;
+        if let Some(dir) = path.parent().filter(|d| !d.as_os_str().is_empty()) {
+            disk::directory(dir).map_err(write)?;
+        }
+        let mut out = disk::UnfinishedFile::beside(path).map_err(write)?;
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         file.seek(SeekFrom::Start(0)).map_err(write)?;
         std::io::copy(&mut *file, &mut out).map_err(write)?;
-        out.sync_all().map_err(write)?;
-        std::fs::rename(&part, path).map_err(write)
+        out.keep().map_err(write)
     }
 }
 

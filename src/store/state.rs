@@ -1,14 +1,12 @@
 //! Documents of features on the operator's side: a file for each document of each target.
 
-use std::fs::OpenOptions;
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::KeyFile;
+use crate::disk;
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::identity::Identity;
 use crate::engine::port::state::{Document, State};
@@ -61,20 +59,10 @@ impl StateFiles {
         let fail = |e: std::io::Error| Error::unobserved(format!("failed to keep {}: {e}", path.display()));
         let kept = SignedDocument { signature: self.sign(text), text: text.to_owned() };
         let bytes = serde_json::to_vec(&kept).map_err(|e| fail(e.into()))?;
-        if let Some(dir) = path.parent() {
-            std::fs::create_dir_all(dir).map_err(fail)?;
+        for dir in [self.dir.as_deref(), path.parent()].into_iter().flatten() {
+            disk::own_directory(dir).map_err(fail)?;
         }
-        // Whole or not at all.
-        let next = path.with_extension(format!("{}.tmp", std::process::id()));
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&next)
-            .map_err(fail)?;
-        file.write_all(&bytes).map_err(fail)?;
-        std::fs::rename(&next, path).map_err(fail)
+        disk::save(path, &bytes).map_err(fail)
     }
 }
 

@@ -1,11 +1,11 @@
 //! Writing rows to a file, page by page in one snapshot: any number of rows in bounded memory.
 
-use std::fs::{File, OpenOptions};
-use std::io::{BufWriter, Write};
-use std::path::PathBuf;
+use std::io::Write as _;
+use std::path::Path;
 
 use super::backend::Backend;
 use super::msg::{Export, ExportRows, PlanColumns};
+use crate::disk::UnfinishedFile;
 use crate::engine::check::paging::PageRequest;
 use crate::engine::model::diff::{PlannedRow, Values, text_of};
 use crate::engine::model::error::{Error, Result};
@@ -18,15 +18,8 @@ const PLANNED: usize = 2_000;
 
 /// A file that is gone again unless it was finished.
 struct Part {
-    path: PathBuf,
-    out: BufWriter<File>,
+    out: UnfinishedFile,
     rows: u64,
-}
-
-impl Drop for Part {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.path);
-    }
 }
 
 /// Writes to the working directory; an existing file is never overwritten. `progress` hears of rows written.
@@ -40,9 +33,7 @@ pub(super) async fn export(
         Error::unobserved(format!("failed to export to {name}: {e}"))
             .hint("start midwatch in a directory you may write to")
     };
-    let path = PathBuf::from(format!("{name}.part"));
-    let file = OpenOptions::new().write(true).create_new(true).open(&path).map_err(fail)?;
-    let mut part = Part { path, out: BufWriter::new(file), rows: 0 };
+    let mut part = Part { out: UnfinishedFile::beside(Path::new(&name)).map_err(fail)?, rows: 0 };
     match export.rows {
         ExportRows::Given { columns, rows } => {
             part.text(&export.format.head(&columns)).map_err(fail)?;
@@ -82,9 +73,9 @@ pub(super) async fn export(
         }
     }
     part.text(export.format.tail()).map_err(fail)?;
-    part.out.flush().map_err(fail)?;
-    std::fs::rename(&part.path, &name).map_err(fail)?;
-    Ok(format!("{name} ({} rows)", part.rows))
+    let Part { out, rows } = part;
+    out.keep_new().map_err(fail)?;
+    Ok(format!("{name} ({rows} rows)"))
 }
 
 /// `id`, …, `column before`, `column after`.

@@ -14,6 +14,7 @@ use super::backend::Backend;
 use super::export::export;
 use super::view;
 use crate::engine::check::paging::PageRequest;
+use crate::engine::model::clean;
 use crate::log::LogRing;
 use crate::tui::failure::Failure;
 use crate::tui::msg::{Effect, Key, Msg};
@@ -151,7 +152,8 @@ impl Runtime {
         for effect in effects {
             match effect {
                 Effect::Quit => return true,
-                Effect::Copy(text) => (self.copy)(&text),
+                // A clipboard is pasted into shells.
+                Effect::Copy(text) => (self.copy)(&clean::escaped(&text)),
                 Effect::Connect(Some(_)) if self.app.session.is_none() => {
                     self.leave_target();
                     self.schedule(effect);

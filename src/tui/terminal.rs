@@ -122,7 +122,8 @@ pub(super) async fn serve(
 /// The PTY test proves with it that a panic leaves a usable terminal; release builds have none of it.
 #[cfg(debug_assertions)]
 fn panic_if_asked() {
-    assert!(std::env::var_os("MIDWATCH_TEST_PANIC").is_none(), "asked for by MIDWATCH_TEST_PANIC");
+    let asked = std::env::var_os("MIDWATCH_TEST_PANIC");
+    assert!(asked.is_none(), "asked for by MIDWATCH_TEST_PANIC: {}", asked.unwrap_or_default().display());
 }
 
 #[cfg(not(debug_assertions))]

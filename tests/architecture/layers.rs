@@ -27,6 +27,7 @@ const fn together(places: &'static [&'static str]) -> Layer {
 /// The crate, from the ground up.
 const CRATE: &[Layer] = &[
     apart(&["engine"]),
+    apart(&["disk", "stdio"]),
     together(&["dialect"]),
     apart(&["sandbox", "store", "profile", "report", "features"]),
     together(&["launch", "log", "stop"]),
@@ -72,6 +73,29 @@ struct Foreign {
 const FOREIGN: &[Foreign] = &[
     Foreign { what: &["sqlx"], places: &["dialect"], not: false },
     Foreign { what: &["ratatui", "crossterm"], places: &["tui"], not: false },
+    // What is written follows no link and is read by nobody else: one file does it. The sandbox's directory is
+    // the server's user's, too, and so are programs that are fetched.
+    Foreign {
+        what: &[
+            "std::fs::write",
+            "std::fs::File::create",
+            "std::fs::File::create_new",
+            "std::fs::File::options",
+            "std::fs::OpenOptions",
+            "std::fs::DirBuilder",
+            "std::fs::create_dir",
+            "std::fs::create_dir_all",
+            "std::fs::copy",
+            "std::fs::rename",
+            "std::fs::hard_link",
+            "std::os::unix::fs::symlink",
+            "tokio::fs",
+        ],
+        places: &["disk", "sandbox/directory", "sandbox/postgres/fetch"],
+        not: false,
+    },
+    // What leaves for a terminal is cleaned in one place; the console draws its own.
+    Foreign { what: &["std::io::stdout", "std::io::stderr"], places: &["stdio", "tui/terminal"], not: false },
     // The engine is pure.
     Foreign {
         what: &[
@@ -275,6 +299,13 @@ mod tests {
             ]
         );
         assert_eq!(found(&[("cli/mod.rs", "use ratatui::Frame;")]), ["cli/mod.rs -> ratatui::Frame"]);
+        assert_eq!(
+            found(&[(
+                "cli/mod.rs",
+                "use std::{fs, fs::File}; fn f() { fs::write(); File::create(); fs::read(); }"
+            )]),
+            ["cli/mod.rs -> std::fs::File::create", "cli/mod.rs -> std::fs::write"]
+        );
         assert!(found(&[("dialect/mod.rs", "use sqlx::query; use std::fs;")]).is_empty());
     }
 

@@ -14,6 +14,8 @@ const PATIENCE: Duration = Duration::from_mins(1);
 struct Screen {
     parser: Mutex<(vt100::Parser, bool)>,
     changed: Condvar,
+    /// All that the terminal got.
+    raw: Mutex<Vec<u8>>,
 }
 
 /// A console in a terminal of its own.
@@ -50,6 +52,7 @@ impl Console {
         let screen = Arc::new(Screen {
             parser: Mutex::new((vt100::Parser::new(rows, columns, 0), false)),
             changed: Condvar::new(),
+            raw: Mutex::default(),
         });
         let mut reader = pair.master.try_clone_reader().unwrap();
         let shared = Arc::clone(&screen);
@@ -61,6 +64,7 @@ impl Console {
                 if hung.load(Ordering::SeqCst) {
                     break;
                 }
+                shared.raw.lock().unwrap().extend_from_slice(&buffer[..n]);
                 shared.parser.lock().unwrap().0.process(&buffer[..n]);
                 shared.changed.notify_all();
             }
@@ -124,6 +128,11 @@ impl Console {
             parser = self.screen.changed.wait_timeout(parser, left).unwrap().0;
         }
         parser.0.screen().clone()
+    }
+
+    /// All that the terminal got so far, sequences included.
+    pub(crate) fn raw(&self) -> String {
+        String::from_utf8_lossy(&self.screen.raw.lock().unwrap()).into_owned()
     }
 
     pub(crate) fn shows(&self, text: &str) -> vt100::Screen {

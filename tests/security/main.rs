@@ -9,9 +9,13 @@ mod common;
 
 mod copy_on_full_disk;
 mod desk;
+mod files;
 mod journal;
+mod not_utf8;
 #[cfg(feature = "tui")]
 mod pasting;
 mod planted;
 mod resume;
 mod sandbox;
+mod secrets;
+mod terminal;

@@ -9,7 +9,7 @@ use sqlx::{ConnectOptions, Connection as _};
 use super::error::{connect_error, unsupported_startup};
 use super::tx::OWN_PATH;
 use crate::engine::model::error::{Class, Error, Result};
-use crate::engine::model::secret::{percent_decoded, redact, scrub};
+use crate::engine::model::secret::{Secret, percent_decoded, redact, scrub};
 
 /// Longest wait for a connection: an unreachable host must not look like a slow query.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -62,7 +62,12 @@ impl Connection {
         (self.options.get_host().to_owned(), self.options.get_database().unwrap_or_default().to_owned())
     }
 
-    /// The same as libpq's own programs take it from their environment; a password never is an argument.
+    /// The password, for a file that libpq's own programs read.
+    pub fn password(&self) -> Option<Secret> {
+        self.options.to_url_lossy().password().map(|p| Secret::new(percent_decoded(p)))
+    }
+
+    /// The same as libpq's own programs take it from their environment, without the password: others can read that.
     pub fn libpq(&self) -> Vec<(&'static str, String)> {
         let o = &self.options;
         let url = o.to_url_lossy();
@@ -73,7 +78,6 @@ impl Connection {
             ("PGUSER", o.get_username().to_owned()),
             ("PGDATABASE", o.get_database().unwrap_or_else(|| o.get_username()).to_owned()),
         ];
-        out.extend(url.password().map(|p| ("PGPASSWORD", percent_decoded(p))));
         for (key, value) in url.query_pairs() {
             let name = match &*key {
                 "sslmode" | "ssl-mode" => "PGSSLMODE",
@@ -152,13 +156,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn other_programs_get_the_password_in_their_environment() {
+    fn other_programs_get_no_password_in_their_environment() {
         let c = Connection::new(Some("postgres://u:s%40%C3%BC@h:7/d?sslmode=require")).unwrap();
         let env = c.libpq();
-        for pair in [("PGHOST", "h"), ("PGPORT", "7"), ("PGUSER", "u"), ("PGPASSWORD", "s@ü")] {
+        for pair in [("PGHOST", "h"), ("PGPORT", "7"), ("PGUSER", "u")] {
             assert!(env.iter().any(|(k, v)| (*k, v.as_str()) == pair), "{pair:?} {}", env.len());
         }
         assert!(env.contains(&("PGSSLMODE", "require".into())));
+        assert!(env.iter().all(|(_, v)| !v.contains("s@ü")), "{}", env.len());
+        assert_eq!(c.password().unwrap().expose(), "s@ü");
         assert_eq!(env.iter().find(|(k, _)| *k == "PGDATABASE").unwrap().1, "d");
     }
 

@@ -35,6 +35,9 @@ pub struct ComparedColumn {
     /// Of another type on the other side: what both are cast to before they are compared.
     #[serde(skip)]
     pub cast: Option<&'static str>,
+    /// Its values are shown nowhere.
+    #[serde(skip)]
+    pub secret: bool,
     /// The type's own equality is looser than identity, or it has no hash: compared as text.
     pub as_text: bool,
     /// Can be summed exactly.
@@ -72,6 +75,13 @@ pub struct ComparedColumns {
 }
 
 impl ComparedColumns {
+    /// Marks the columns whose values are shown nowhere, by name.
+    pub fn withhold(&mut self, secrets: &[String]) {
+        for column in self.common.iter_mut().chain(&mut self.key).filter(|c| secrets.contains(&c.name)) {
+            column.secret = true;
+        }
+    }
+
     /// The common column of this name.
     pub fn column(&self, name: &str) -> Option<&ComparedColumn> {
         self.common.iter().find(|c| c.name == name)

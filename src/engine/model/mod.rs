@@ -4,6 +4,7 @@ pub mod abilities;
 pub mod blocker;
 pub mod cause;
 pub mod change;
+pub mod clean;
 pub mod comparison;
 pub mod diff;
 pub mod digest;

@@ -124,12 +124,32 @@ fn concealed(word: &str) -> String {
     {
         return word.replace(&format!("{scheme}://{rest}"), &redact(bare));
     }
-    let Some((name, value)) = bare.split_once(['=', ':']) else { return word.to_owned() };
-    let value = value.trim_matches(['"', '\'']);
-    // A url's parameters come after its name.
+    // A url has its parameters behind it.
+    let pieces: Vec<&str> = if bare.contains("://") { bare.split(['?', '&']).collect() } else { vec![bare] };
+    pieces
+        .into_iter()
+        .filter_map(value_told)
+        .fold(word.to_owned(), |shown, value| shown.replace(value, "***"))
+}
+
+/// The value of `NAME=VALUE` or `NAME:VALUE`, where the name tells that it is a secret.
+fn value_told(text: &str) -> Option<&str> {
+    let (name, value) = text.split_once(['=', ':'])?;
     let name = name.rsplit(['?', '&']).next().unwrap_or(name).to_lowercase();
     let tells = ["password", "passwd", "pwd", "secret", "token"].iter().any(|n| name.ends_with(n));
-    if tells && is_plain(value) { word.replace(value, "***") } else { word.to_owned() }
+    Some(value.trim_matches(['"', '\''])).filter(|value| tells && is_plain(value))
+}
+
+/// Does a text hold a password that can be told, as a url or under a name? `$NAME` is none.
+pub fn holds_password(text: &str) -> bool {
+    let in_url = || {
+        let (_, rest) = text.split_once("://")?;
+        rest.rsplit_once('@')
+            .and_then(|(user, _)| user.split_once(':'))
+            .map(|(_, p)| p)
+            .filter(|p| is_plain(p))
+    };
+    without_passwords(text) != text || in_url().is_some()
 }
 
 fn is_plain(value: &str) -> bool {
@@ -173,6 +193,10 @@ mod tests {
             ("url=\"postgres://u:s3cr3t@h/db\"\nnext", "url=\"postgres://u:***@h/db\"\nnext"),
             ("psql 'host=h password=s3cr3t'", "psql 'host=h password=***'"),
             ("flag --password  s3cr3t on", "flag --password  *** on"),
+            (
+                "in postgres://u@h/d?sslmode=require&password=s3cr3t&host=/x:",
+                "in postgres://u@h/d?sslmode=require&password=***&host=/x:",
+            ),
             ("flag --password=s3cr3t on", "flag --password=*** on"),
         ] {
             assert_eq!(without_passwords(text), shown);

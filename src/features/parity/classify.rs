@@ -6,12 +6,15 @@ use serde_json::{Map, Value, json};
 
 use crate::engine::compare::classify::{DifferenceClass, KeyDifference, LocatedRow};
 use crate::engine::compare::key_order::natural;
+use crate::engine::model::comparison::ComparedColumn;
 use crate::engine::model::diff::text_of;
 use crate::engine::model::report::Sample;
 use crate::features::parity::compared_pair::ComparedPair;
 use crate::features::parity::facts::ParityFacts;
 use crate::features::parity::pair::partitions::Mapping;
 
+/// In place of a value of the profile's `secret_columns`, be it NULL or not.
+pub(crate) const WITHHELD: &str = "(secret)";
 /// Rows shown per class.
 const SHOWN: usize = 200;
 
@@ -121,17 +124,18 @@ pub(crate) fn sample(compared: &ComparedPair<'_>, found: &KeyDifference<'_>) -> 
 
 /// A single key is a plain value, a number where it is one; several are an object.
 fn key_value(compared: &ComparedPair<'_>, key: &[Option<String>]) -> Value {
-    let value = |kind: &str, text: &Option<String>| match text {
+    let value = |column: &ComparedColumn, text: &Option<String>| match text {
+        _ if column.secret => json!(WITHHELD),
         None => Value::Null,
-        Some(t) if kind.contains("int") => t.parse::<i64>().map_or_else(|_| json!(t), |n| json!(n)),
+        Some(t) if column.kind.contains("int") => t.parse::<i64>().map_or_else(|_| json!(t), |n| json!(n)),
         Some(t) => json!(t),
     };
     match (compared.columns.key.as_slice(), key) {
-        ([column], [text]) => value(&column.kind, text),
+        ([column], [text]) => value(column, text),
         (columns, texts) => columns
             .iter()
             .zip(texts)
-            .map(|(c, t)| (c.name.clone(), value(&c.kind, t)))
+            .map(|(c, t)| (c.name.clone(), value(c, t)))
             .collect::<Map<_, _>>()
             .into(),
     }
@@ -141,5 +145,6 @@ fn key_value(compared: &ComparedPair<'_>, key: &[Option<String>]) -> Value {
 fn cells(compared: &ComparedPair<'_>, row: &LocatedRow, only: Option<&[String]>) -> Value {
     let columns = compared.columns.common.iter().zip(&row.cells);
     let wanted = columns.filter(|(c, _)| only.is_none_or(|names| names.contains(&c.name)));
-    wanted.map(|(c, v)| (c.name.clone(), json!(v))).collect::<Map<_, _>>().into()
+    let shown = |c: &ComparedColumn, v: &Option<String>| if c.secret { json!(WITHHELD) } else { json!(v) };
+    wanted.map(|(c, v)| (c.name.clone(), shown(c, v))).collect::<Map<_, _>>().into()
 }

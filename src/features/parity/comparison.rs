@@ -52,8 +52,13 @@ pub(crate) async fn pair(
     };
     // A key that only one side has names no row on both: what is left is counts and digests.
     let keyless = || catalog::columns(source.rows, legacy, &pair.partitioned, &[]);
-    let columns =
+    let mut columns =
         catalog::columns(source.rows, legacy, &pair.partitioned, &twin.key).or_else(|_| keyless())?;
+    let parse = |name: &str| cx.facts.dialect().parse(name);
+    // A secret of one table is one of the other.
+    for table in [&twin.legacy, &twin.partitioned] {
+        columns.withhold(&cx.profile.secrets_of(table, &parse));
+    }
     let layout = partitions::layout(&mut *tx, &pair.partitioned).await?;
     let sequences = catalog::sequences(&mut *tx, &pair.partitioned, &twin.key).await?;
     let maxes: Vec<String> = sequences.iter().map(SequenceRow::max).collect();

@@ -3,6 +3,7 @@
 use csv::{Terminator, WriterBuilder};
 
 use super::format::{RowCell, RowFormat};
+use crate::engine::model::clean;
 
 /// The format.
 #[derive(Debug)]
@@ -34,10 +35,12 @@ fn line(cells: impl Iterator<Item = String>) -> String {
     String::from_utf8(line.into_inner().unwrap_or_default()).unwrap_or_default()
 }
 
-/// A cell that begins like a formula is kept from being one in a spreadsheet.
+/// A cell that begins like a formula is kept from being one in a spreadsheet, and what a terminal acts on is written as its
+/// number.
 fn harmless(text: &str) -> String {
-    let formula = text.starts_with(['=', '@', '\t', '\r'])
-        || (text.starts_with(['+', '-']) && text.parse::<f64>().is_err());
+    let text = &*clean::escaped(text);
+    let formula =
+        text.starts_with(['=', '@', '\t']) || (text.starts_with(['+', '-']) && text.parse::<f64>().is_err());
     if formula { format!("'{text}") } else { text.to_owned() }
 }
 
@@ -62,7 +65,7 @@ mod tests {
         for (row, line) in [
             (&[Some("1"), None, Some(""), Some("a b"), Some("ü")][..], "1,,,a b,ü\r\n"),
             (&[Some("a,b"), Some("say \"x\"")], "\"a,b\",\"say \"\"x\"\"\"\r\n"),
-            (&[Some("a\nb"), Some("a\rb"), Some("#")], "\"a\nb\",\"a\rb\",#\r\n"),
+            (&[Some("a\nb"), Some("a\rb"), Some("#")], "\"a\nb\",a\\u000db,#\r\n"),
             (&[Some("=1,2"), Some(" x "), Some("+a")], "\"'=1,2\", x ,'+a\r\n"),
             // Without the quotes a reader would take the line for none.
             (&[None], "\"\"\r\n"),

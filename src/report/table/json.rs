@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::format::{RowCell, RowFormat};
+use crate::engine::model::clean;
 
 /// The format.
 #[derive(Debug)]
@@ -24,7 +25,8 @@ impl RowFormat for JsonRows {
     fn row(&self, columns: &[String], cells: &[RowCell], first: bool) -> String {
         let value = |c: &RowCell| c.clone().map_or(Value::Null, Value::String);
         let object: Map<String, Value> = columns.iter().cloned().zip(cells.iter().map(value)).collect();
-        format!("{}\n{}", if first { "" } else { "," }, Value::Object(object))
+        let object = Value::Object(object).to_string();
+        format!("{}\n{}", if first { "" } else { "," }, clean::json(&object))
     }
 
     fn tail(&self) -> &'static str {

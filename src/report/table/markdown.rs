@@ -1,6 +1,7 @@
 //! A table for an issue or a chat.
 
 use super::format::{RowCell, RowFormat};
+use crate::engine::model::clean;
 
 /// The format.
 #[derive(Debug)]
@@ -28,5 +29,6 @@ impl RowFormat for Markdown {
 }
 
 fn escaped(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('|', "\\|").replace(['\n', '\r'], " ")
+    let text = text.replace(['\n', '\r', '\t'], " ").replace('\\', "\\\\").replace('|', "\\|");
+    clean::escaped(&text).into_owned()
 }

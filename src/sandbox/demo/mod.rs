@@ -4,7 +4,6 @@ mod system;
 mod traffic;
 
 use std::{
-    fs,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -15,6 +14,7 @@ use serde::Serialize;
 pub use system::{ALL, LEAST_ROWS, Manifest, System, load_system};
 pub use traffic::Traffic;
 
+use crate::disk;
 use crate::engine::model::error::{Class, Error, Result};
 use crate::sandbox::{Binaries, Options, Server};
 
@@ -146,7 +146,7 @@ fn write_files(server: &Server, manifest: &Manifest) -> Result<()> {
     let mut targets = toml::map::Map::new();
     for system in ALL {
         let folder = root.join("migrations").join(system.name);
-        fs::create_dir_all(&folder).map_err(|e| failed(&folder, &e))?;
+        disk::directory(&folder).map_err(|e| failed(&folder, &e))?;
         for (name, text) in system.migrations() {
             write(&folder.join(name), text)?;
         }
@@ -168,7 +168,7 @@ fn write_files(server: &Server, manifest: &Manifest) -> Result<()> {
 }
 
 fn write(path: &Path, text: &str) -> Result<()> {
-    fs::write(path, text).map_err(|e| failed(path, &e))
+    disk::save(path, text.as_bytes()).map_err(|e| failed(path, &e))
 }
 
 fn failed(path: &Path, error: &dyn std::fmt::Display) -> Error {

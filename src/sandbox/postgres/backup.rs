@@ -4,7 +4,6 @@
 use crate::engine::model::query::Sql;
 use std::fmt::Write as _;
 use std::io::Read as _;
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use chrono::Utc;
@@ -12,6 +11,7 @@ use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
 use crate::dialect::postgres::{Connection, PgReader};
+use crate::disk;
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::name::Relation;
 use crate::engine::model::query::Param;
@@ -58,11 +58,7 @@ impl PgDump {
 
     async fn make(&self, dump: &Dump, run: &str) -> Result<Dumped> {
         let dir = self.dir()?.to_owned();
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&dir)
-            .map_err(|e| failed(&dir, "make", &e))?;
+        disk::directory(&dir).map_err(|e| failed(&dir, "make", &e))?;
         let stamp = Utc::now().format("%Y%m%d_%H%M%S");
         let file = dir.join(format!("{}_run{run}_{stamp}.dump", self.database));
         let (contents, omitted) = self.consistent(dump, &file).await?;
@@ -85,19 +81,16 @@ impl PgDump {
         let id = tx.texts(&Sql::new("select pg_export_snapshot()")).await?.pop().flatten();
         let id = id.ok_or_else(|| Error::unobserved("failed to export a snapshot for the backup"))?;
         let contents = contents(&mut *tx, &dump.tables).await?;
-        let part = file.with_extension("partial");
-        let mut command = self.copies.reaching(&self.copies.binaries()?, "pg_dump");
+        // Made here, for the operator alone: pg_dump opens it, and makes none that others could read or have prepared.
+        let part = disk::UnfinishedFile::beside(file).map_err(|e| failed(file, "write", &e))?;
+        let (mut command, _passfile) = self.copies.reaching(&self.copies.binaries()?, "pg_dump")?;
         command.args(["--format=custom", "--no-subscriptions", "--lock-wait-timeout=5s"]);
         command.arg(format!("--snapshot={id}"));
         command.args(omitted.patterns.iter().map(|p| format!("--exclude-table={p}")));
         command.args(omitted.others.iter().map(|p| format!("--exclude-table-data={p}")));
-        command.arg("--file").arg(&part);
-        let done = programs::run(command, "dump the tables with pg_dump", PATIENCE).await;
-        let kept = done.and_then(|_| keep(&part, file));
-        if kept.is_err() {
-            let _ = std::fs::remove_file(&part);
-        }
-        kept?;
+        command.arg("--file").arg(part.place());
+        programs::run(command, "dump the tables with pg_dump", PATIENCE).await?;
+        part.keep().map_err(|e| failed(file, "write", &e))?;
         Ok((contents, omitted))
     }
 
@@ -112,7 +105,7 @@ impl PgDump {
     ) -> Result<String> {
         let server = self.copies.tenants(self.copies.binaries()?, bytes < IN_MEMORY, true).await?;
         let privileged = self.copies.privileged().await?;
-        let lists = server.private_dir()?.join("backup");
+        let lists = server.files().join("backup");
         let archive = Archive { file, lists, privileged: &privileged, patience: PATIENCE };
         let schemas = archive.restore(&server, Part::Schemas).await?;
         server.open_schemas().await?;
@@ -243,14 +236,6 @@ async fn contents(tx: &mut dyn ReadTx, tables: &[String]) -> Result<Vec<Content>
 
 fn failed(path: &Path, what: &str, e: &std::io::Error) -> Error {
     Error::new(Class::Failed, format!("failed to {what} {}: {e}", path.display()))
-}
-
-/// Under its own name only when it is whole and on the disk.
-fn keep(part: &Path, file: &Path) -> Result<()> {
-    let open = std::fs::File::open(part).map_err(|e| failed(part, "open", &e))?;
-    open.set_permissions(std::fs::Permissions::from_mode(0o600)).map_err(|e| failed(part, "protect", &e))?;
-    open.sync_all().map_err(|e| failed(part, "write", &e))?;
-    std::fs::rename(part, file).map_err(|e| failed(file, "name", &e))
 }
 
 /// Size and digest of a file.

@@ -202,7 +202,7 @@ impl SandboxCopies {
 
     /// Writes the target's definitions to a file.
     pub(super) async fn dump(&self, binaries: &Binaries, omitted: &Omitted, file: &Path) -> Result<()> {
-        let mut dump = self.reaching(binaries, "pg_dump");
+        let (mut dump, _passfile) = self.reaching(binaries, "pg_dump")?;
         dump.args(["--format=custom", "--schema-only", "--no-publications", "--no-subscriptions"]);
         dump.args(["--no-tablespaces", "--no-security-labels"]);
         dump.args(omitted.patterns.iter().map(|p| format!("--exclude-table={p}")));

@@ -8,6 +8,7 @@ pub mod fetch;
 pub mod find;
 #[cfg(test)]
 mod marks;
+mod passfile;
 mod programs;
 mod rehearsal;
 mod restore;

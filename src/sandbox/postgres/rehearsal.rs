@@ -16,6 +16,7 @@ use crate::engine::port::copies::{Copies, CopyRequest, Rows, TargetCopy};
 use crate::engine::port::reader::{Fut, Reader};
 use crate::sandbox::Binaries;
 use crate::sandbox::postgres::binaries::Version;
+use crate::sandbox::postgres::passfile::PassFile;
 use crate::sandbox::postgres::restore::{Archive, NotMade, Part, Restored};
 use crate::sandbox::postgres::tenant::TenantServer;
 
@@ -84,7 +85,7 @@ impl SandboxCopies {
         let server = self.tenants(binaries, memory, false).await?;
         let omitted = self.omitted(&copy.relations, false).await?;
         let privileged = self.privileged().await?;
-        let file = server.private_dir()?.join("definitions.dump");
+        let file = server.files().join("definitions.dump");
         self.dump(server.binaries(), &omitted, &file).await?;
         let lists = file.with_extension("");
         let archive = Archive { file: &file, lists, privileged: &privileged, patience: PATIENCE };
@@ -142,13 +143,15 @@ impl SandboxCopies {
         path.join(", ")
     }
 
-    /// A program that reaches the target; its password stands in its environment only.
-    pub(super) fn reaching(&self, binaries: &Binaries, program: &str) -> Command {
+    /// A program that reaches the target, and the file with its password, kept until the program has ended.
+    pub(super) fn reaching(&self, binaries: &Binaries, program: &str) -> Result<(Command, Option<PassFile>)> {
         let mut command = binaries.command(program);
         command.envs(self.target.libpq()).env("PGAPPNAME", "midwatch/rehearsal");
         command.env("PGCONNECT_TIMEOUT", "10");
         command.envs(std::env::var_os("HOME").map(|home| ("HOME", home)));
-        command
+        let passfile = self.target.password().as_ref().map(PassFile::new).transpose()?;
+        command.envs(passfile.as_ref().map(|file| ("PGPASSFILE", file.path())));
+        Ok((command, passfile))
     }
 }
 
@@ -239,7 +242,7 @@ impl Private {
 
     /// A place for files that go with it.
     pub fn scratch(&self) -> std::path::PathBuf {
-        self.0.server.dir().join("scratch")
+        self.0.server.files().join("scratch")
     }
 
     /// What was copied, and what could not be.

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::disk;
 use crate::engine::model::error::{Error, Result};
 use crate::sandbox::postgres::programs;
 use crate::sandbox::postgres::tenant::{DATABASE, TenantServer};
@@ -223,7 +224,7 @@ impl Archive<'_> {
         }
         let lines: Vec<_> = choice.kept.iter().map(|e| e.line.as_str()).collect();
         let file = self.lists.with_extension("list");
-        std::fs::write(&file, lines.join("\n") + "\n")
+        disk::save(&file, (lines.join("\n") + "\n").as_bytes())
             .map_err(|e| Error::unobserved(format!("failed to write {}: {e}", file.display())))?;
         let mut restore = to_database(server)?;
         restore.arg("--use-list").arg(&file).arg(self.file);

@@ -153,6 +153,11 @@ impl Server {
         &self.0.place.root
     }
 
+    /// For files that only we and the programs that we start may read.
+    pub(in crate::sandbox) fn files(&self) -> PathBuf {
+        self.0.place.files()
+    }
+
     /// For clients.
     pub fn socket_dir(&self) -> PathBuf {
         self.0.place.run()

@@ -1,12 +1,13 @@
 //! How PostgreSQL is started: `initdb`, the settings of a throwaway server, and how it says that it is ready.
 
 use std::io::Write as _;
-use std::os::unix::fs::{OpenOptionsExt as _, fchown};
+use std::os::unix::fs::fchown;
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use crate::dialect::postgres::owner::Login;
+use crate::disk;
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::secret::Secret;
 use crate::sandbox::account::Account;
@@ -56,8 +57,7 @@ struct PasswordFile(PathBuf);
 impl PasswordFile {
     fn write(password: &Secret, account: Option<&Account>, place: &ServerDirectory) -> Result<Self> {
         let file = Self(place.root.join("first"));
-        let mut options = std::fs::OpenOptions::new();
-        let made = options.write(true).create_new(true).mode(0o600).open(&file.0).and_then(|mut open| {
+        let made = disk::create_new(&file.0).and_then(|mut open| {
             writeln!(open, "{}", password.expose())?;
             account.map_or(Ok(()), |a| fchown(&open, Some(a.uid), Some(a.gid)))
         });

@@ -5,12 +5,12 @@
 //! is in the tenant's database once, while that is empty, to make the extensions; then the server's own rules keep it out.
 
 use std::fmt::Write as _;
-use std::os::unix::fs::DirBuilderExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use crate::dialect::postgres::Connection;
 use crate::dialect::postgres::owner::{Login, Owner};
+use crate::disk;
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::name::{Ident, literal};
 use crate::engine::model::secret::Secret;
@@ -120,7 +120,7 @@ impl TenantServer {
             self.tenant.role,
             self.server.user()
         );
-        std::fs::write(&file, rules)
+        disk::rewrite(&file, rules.as_bytes())
             .map_err(|e| Error::unobserved(format!("failed to write {}: {e}", file.display())))?;
         let mut owner = self.server.owner("postgres").await?;
         owner.fetch_value("select pg_reload_conf()::text", &[]).await?;
@@ -138,10 +138,12 @@ impl TenantServer {
         self.server.url_of(&self.tenant, DATABASE)
     }
 
-    /// One of the server's own programs, on the tenant's database and with its password in the environment only.
+    /// One of the server's own programs, on the tenant's database. Its environment has the password of the tenant, who is
+    /// nobody anywhere else and is gone with the server.
     pub(super) fn program(&self, name: &str) -> Result<Command> {
         let mut command = self.server.binaries().command(name);
         command.envs(Connection::new(Some(self.url().expose()))?.libpq());
+        command.envs(self.tenant.password.as_ref().map(|p| ("PGPASSWORD", p.expose())));
         command.env("PGOPTIONS", "-c client_min_messages=error");
         Ok(command)
     }
@@ -162,16 +164,9 @@ impl TenantServer {
     }
 
     /// Holds everything of the server.
-    pub(super) fn dir(&self) -> &Path {
-        self.server.dir()
-    }
-
     /// A directory for files that hold what is the target's: ours alone.
-    pub(super) fn private_dir(&self) -> Result<PathBuf> {
-        let dir = self.dir().join("private");
-        let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir);
-        made.map_err(|e| Error::unobserved(format!("failed to create {}: {e}", dir.display())))?;
-        Ok(dir)
+    pub(super) fn files(&self) -> PathBuf {
+        self.server.files()
     }
 
     pub(super) fn binaries(&self) -> &Binaries {

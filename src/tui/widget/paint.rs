@@ -1,5 +1,6 @@
 //! Drawing text into a buffer: what does not fit is cut, what would harm is replaced.
 
+use crate::engine::model::clean::harms;
 use crate::tui::list::{Cell, Spans};
 use crate::tui::model::state::Model;
 use crate::tui::theme::Tone;
@@ -64,14 +65,12 @@ pub(in crate::tui) fn put(buffer: &mut Buffer, x: u16, y: u16, right: u16, text:
     buffer.set_stringn(x, y, &text, usize::from(right - x), style).0
 }
 
-/// Control characters become visible, line ends and tabs become blanks.
+/// What harms becomes visible, line ends and tabs become blanks.
 pub(in crate::tui) fn printable(text: &str) -> String {
     text.chars()
         .map(|c| match c {
             '\n' | '\r' | '\t' => ' ',
-            // These would turn the direction of what follows.
-            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
-            c if c.is_control() => '\u{fffd}',
+            c if harms(c) => '\u{fffd}',
             c => c,
         })
         .collect()

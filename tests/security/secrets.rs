@@ -1,0 +1,215 @@
+//! Secrets: a password is shown by no argument, error, log or panic, and stands in no child's arguments or environment.
+
+use std::fmt::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::Command;
+
+use clap::Arg;
+use midwatch::dialect::postgres::Connection;
+use midwatch::engine::port::copies::{Copies as _, CopyRequest, Rows};
+use midwatch::sandbox::{Binaries, Options, SandboxCopies, Server};
+
+use crate::common::{Database, engine, midwatch, observe, run, this_test};
+
+/// In every spelling below.
+const CANARY: &str = "c4nary5ecret";
+
+/// Every command by its words, with its own arguments; those of all commands come with the first.
+fn commands() -> Vec<(Vec<String>, Vec<Arg>)> {
+    fn collect(command: &mut clap::Command, words: &[String], out: &mut Vec<(Vec<String>, Vec<Arg>)>) {
+        command.build();
+        let all = words.is_empty();
+        let own = command.get_arguments().filter(|a| all || !a.is_global_set()).cloned().collect();
+        out.push((words.to_vec(), own));
+        for sub in command.get_subcommands_mut() {
+            let words = [words, &[sub.get_name().to_owned()]].concat();
+            collect(sub, &words, out);
+        }
+    }
+    let mut out = Vec::new();
+    collect(&mut midwatch::cli::grammar(), &[], &mut out);
+    out
+}
+
+/// How an argument may hold a password, as words of the command line.
+fn spellings(arg: &Arg) -> Vec<Vec<String>> {
+    let values = [
+        format!("postgres://u:{CANARY}@h/d"),
+        format!("postgres://u@h/d?password={CANARY}&sslmode=require"),
+        format!("host=h user=u password={CANARY}"),
+        format!("key=postgres://u:{CANARY} x@h/d"),
+    ];
+    let name = arg.get_long().map(|l| format!("--{l}")).or_else(|| arg.get_short().map(|s| format!("-{s}")));
+    let spelled = |value: String| match &name {
+        Some(name) => vec![vec![name.clone(), value.clone()], vec![format!("{name}={value}")]],
+        None => vec![vec![value]],
+    };
+    values.into_iter().flat_map(spelled).collect()
+}
+
+/// All that is below a directory, names and contents.
+fn all_of(dir: &Path) -> String {
+    let mut out = String::new();
+    for entry in std::fs::read_dir(dir).unwrap().map(Result::unwrap) {
+        let _ = writeln!(out, "{}", entry.path().display());
+        if entry.file_type().unwrap().is_dir() {
+            out += &all_of(&entry.path());
+        } else {
+            out += &String::from_utf8_lossy(&std::fs::read(entry.path()).unwrap());
+        }
+    }
+    out
+}
+
+/// At 4eabe32 a url pasted as `--target`, `--config`, `--profile`, `--set`, `--out` or as a word of its own was quoted with
+/// its password in the error, in JSON, in the log, and in what the argument parser said.
+#[test]
+fn no_argument_of_any_command_shows_a_password() {
+    let mut cases = Vec::new();
+    for (words, arguments) in commands() {
+        // A flag is given a value as well: that is wrong, and said.
+        for arg in arguments {
+            for (n, spelling) in spellings(&arg).into_iter().enumerate() {
+                let format = [&["-vv"][..], &["--json", "-vv", "--log-file", "log"]][n % 2];
+                let format = format.iter().map(ToString::to_string).collect();
+                cases.push([words.clone(), spelling, format].concat());
+            }
+        }
+    }
+    assert!(cases.len() > 200, "{}", cases.len());
+    let half = cases.len().div_ceil(2);
+    std::thread::scope(|scope| {
+        for part in cases.chunks(half) {
+            scope.spawn(move || {
+                let home = tempfile::tempdir().unwrap();
+                for args in part {
+                    let mut command = midwatch(home.path());
+                    let run = run(command.args(args).env("DATABASE_URL", "postgres://u@127.0.0.1:1/d"));
+                    let seen = format!("{run:?}{}", all_of(home.path()));
+                    assert!(run.code == 2 && !seen.contains(CANARY), "{args:?}: {seen}");
+                }
+            });
+        }
+    });
+}
+
+/// At 4eabe32 the message of a panic went to the terminal as it was.
+#[cfg(feature = "tui")]
+#[test]
+fn a_panic_shows_no_password_and_no_sequence() {
+    let message = format!("\u{1b}]0;owned\u{7} postgres://u:{CANARY}@h/d");
+    let env = [("DATABASE_URL", "postgres://u@127.0.0.1:1/x"), ("MIDWATCH_TEST_PANIC", message.as_str())];
+    let console = crate::common::pty::Console::start(env!("CARGO_BIN_EXE_midwatch"), (160, 24), &[], &env);
+    console.shows("postgres://u:***@h/d");
+    let raw = console.raw();
+    assert!(!raw.contains(CANARY) && !raw.contains("\u{1b}]0;"), "{raw}");
+}
+
+/// Run by the test below, with the programs of a directory that records how they are called.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a process of its own"]
+async fn copies_with_recorded_programs() {
+    let url = std::env::var("TARGET").unwrap();
+    let version = std::env::var("VERSION").unwrap();
+    let copies =
+        SandboxCopies::new(Connection::new(Some(&url)).unwrap(), version, vec!["public".into()], vec![]);
+    let request =
+        CopyRequest { relations: vec!["public.t".into()], rows: Rows::Sample(10), ..CopyRequest::default() };
+    let copy = copies.open(&request).await.unwrap();
+    assert!(copy.summary().contains("rows: 1 of "), "{}", copy.summary());
+}
+
+/// At 4eabe32 `PGPASSWORD` stood in the environment of `pg_dump` and `psql`, which hand it on to whatever they start; it now
+/// stands in a file of 0600 that is gone when the program has ended.
+#[test]
+fn no_child_has_the_password_in_arguments_or_environment() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let hba = dir.path().join("pg_hba.conf");
+    std::fs::write(&hba, "local all keeper trust\nlocal all all scram-sha-256\n").unwrap();
+    let settings = vec![("hba_file".to_owned(), hba.display().to_string())];
+    let server = Server::start_blocking(Options { memory: true, settings, ..Options::default() }).unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let mut owner = server.owner("postgres").await.unwrap();
+        let sql = format!(
+            "create role app superuser login password '{CANARY}'; create table t (id int primary key); insert into t values (1)"
+        );
+        owner.execute_script(&sql).await.unwrap();
+    });
+
+    let (real, seen) = (Binaries::find().unwrap(), dir.path().join("seen"));
+    let programs = dir.path().join("bin");
+    std::fs::create_dir_all(&programs).unwrap();
+    std::fs::create_dir(&seen).unwrap();
+    std::fs::set_permissions(&seen, std::fs::Permissions::from_mode(0o777)).unwrap();
+    let real = real.command("psql").get_program().to_owned();
+    let real = Path::new(&real).parent().unwrap().to_owned();
+    for entry in std::fs::read_dir(&real).unwrap().map(Result::unwrap) {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let script = format!(
+            "#!/bin/sh\ncat /proc/$$/cmdline /proc/$$/environ > {seen}/{name}.$$\n\
+             [ -z \"$PGPASSFILE\" ] || {{ stat -c 'mode %a' \"$PGPASSFILE\"; echo \"file $PGPASSFILE\"; }} > {seen}/pass.{name}.$$\n\
+             exec {real}/{name} \"$@\"\n",
+            seen = seen.display(),
+            real = real.display()
+        );
+        let path = programs.join(&name);
+        std::fs::write(&path, script).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let url = server.url("postgres").replacen("keeper@", &format!("app:{CANARY}@"), 1);
+    let version = server.version().to_string();
+    let mut copying: Command = this_test("secrets::copies_with_recorded_programs");
+    let output = copying
+        .env("TARGET", url)
+        .env("VERSION", version)
+        .env("MIDWATCH_PG_BIN", &programs)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+
+    let mut files = 0;
+    for entry in std::fs::read_dir(&seen).unwrap().map(Result::unwrap) {
+        let text = String::from_utf8_lossy(&std::fs::read(entry.path()).unwrap()).into_owned();
+        let name = entry.file_name().to_string_lossy().into_owned();
+        // The test itself names the target in its environment; its children get a clean one.
+        assert!(!text.contains(CANARY), "{name}: {text}");
+        if let Some(file) = text.lines().find_map(|l| l.strip_prefix("file ")) {
+            files += 1;
+            assert!(text.contains("mode 600"), "{name}: {text}");
+            assert!(!Path::new(file).exists(), "{file} is still there");
+        }
+    }
+    assert!(files >= 2, "{files} programs were given a file");
+}
+
+/// At 4eabe32 `check parity` showed the values of `secret_columns` in its findings' samples: rows that differ in one, and all
+/// others of such a row.
+#[tokio::test(flavor = "multi_thread")]
+async fn parity_shows_that_a_secret_differs_and_not_its_value() {
+    let database = Database::empty().await;
+    let sql = format!(
+        "create table t (id int primary key, pin text, note text);
+         create table p (id int primary key, pin text, note text) partition by range (id);
+         create table p1 partition of p for values from (0) to (100);
+         insert into t values (1, '{CANARY}-a', 'same'), (2, '{CANARY}-c', 'x'), (3, null, 'n');
+         insert into p values (1, '{CANARY}-b', 'same'), (3, '{CANARY}-d', 'n')"
+    );
+    database.owner().await.execute_script(&sql).await.unwrap();
+    let profile = "name = \"p\"\nsecret_columns = [\"t.pin\"]\n[[twins]]\nlegacy = \"t\"\npartitioned = \"p\"\nkey = [\"id\"]\n";
+    let engine = engine(&database.url(), profile).await;
+    let report = observe(&engine, "parity/t").await;
+    let text = serde_json::to_string(&report.findings).unwrap() + &format!("{report:?}");
+    assert!(!text.contains(CANARY), "{text}");
+    assert!(text.contains("\"pin\":\"(secret)\"") && text.contains("same"), "{text}");
+    assert_eq!(report.facts["different"], 2, "{text}");
+    // By page, as the console and exports read them.
+    for finding in &report.findings {
+        if let Some(source) = engine.rows(&report.id, &finding.id) {
+            let rows = crate::common::all_rows(&engine, source).await;
+            assert!(!format!("{rows:?}").contains(CANARY), "{rows:?}");
+        }
+    }
+}
