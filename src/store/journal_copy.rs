@@ -60,8 +60,15 @@ impl JournalCopy for JournalCopyFiles {
         let fail = |e: std::io::Error| Error::unobserved(format!("failed to read {}: {e}", path.display()));
         let file = File::open(&path).map_err(fail)?;
         let mut out = Vec::new();
-        for line in BufReader::new(file).lines() {
+        let mut start = 0;
+        for (number, line) in BufReader::new(file).split(b'\n').enumerate() {
             let line = line.map_err(fail)?;
+            let length = line.len() + 1;
+            let line = String::from_utf8(line).map_err(|e| {
+                let at = start + e.utf8_error().valid_up_to() + 1;
+                fail(std::io::Error::other(format!("line {} is not UTF-8: byte {at}", number + 1)))
+            })?;
+            start += length;
             // A line cut by a crash is behind, not wrong: the journal has the entry.
             if let Ok(event) = serde_json::from_str(&line) {
                 out.push(event);

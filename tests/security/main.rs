@@ -8,6 +8,7 @@
 mod common;
 
 mod files;
+mod fuzz;
 mod not_utf8;
 mod secrets;
 mod terminal;
