@@ -1,7 +1,7 @@
-# make test | headless | demo | lint | msrv | bench | beside | faults | golden | contributing | clean. Each sets up what is missing (Debian; sudo where needed).
+# make test | headless | demo | lint | msrv | bench | beside | faults | fuzz | golden | contributing | clean. Each sets up what is missing (Debian; sudo where needed).
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup test headless demo lint style msrv bench beside faults golden screens contributing clean
+.PHONY: help setup test headless demo lint style msrv bench beside faults fuzz golden screens contributing clean
 
 help:
 	@echo "make demo    a private PostgreSQL with planted problems and live traffic, and the console on it"
@@ -12,6 +12,7 @@ help:
 	@echo "make bench   side-by-side measurements, as ratios"
 	@echo "make beside  OTHER=directory: the benches of this build and of another checkout, turn about, as ratios"
 	@echo "make faults  every operation hurt at every step, and the tables of it (docs/fault-matrix*.md)"
+	@echo "make fuzz    spoiled configurations, profiles, plans, journals, arguments and keys: COUNT of each (100000); prints the counts"
 	@echo "make golden  the golden fixture of this build, into the directory MIDWATCH_GOLDEN (tests/fixtures/golden/README.md)"
 	@echo "make screens the README's pictures, taken anew"
 	@echo "make contributing  what CONTRIBUTING.md says to add, added to a copy of the crate that is then built"
@@ -57,6 +58,11 @@ bench: setup
 beside: setup
 	@[ -n "$(OTHER)" ] || { echo "beside: set OTHER to another checkout's directory" >&2; exit 2; }
 	benches/beside "$(OTHER)" $(ARGS)
+
+# The inputs are the same in every run: more of them come with a larger COUNT.
+fuzz: setup
+	set -o pipefail; MIDWATCH_FUZZ=$(or $(COUNT),100000) cargo test --test security fuzz:: -- --nocapture --test-threads 2 | grep -E 'fuzz|result'
+	set -o pipefail; MIDWATCH_FUZZ=$(or $(COUNT),100000) cargo test --test tui fuzz:: -- --nocapture | grep -E 'fuzz|result'
 
 # Minutes: every operation × step × fault. MIDWATCH_FAULTS="undo,commit" for those whose titles have both words.
 faults: setup

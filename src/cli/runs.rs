@@ -5,6 +5,7 @@ use std::path::Path;
 use super::args::RunsArgs;
 use super::output::Output;
 use crate::disk;
+use crate::engine::model::clean;
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::journal_state::JournalState;
 use crate::engine::model::record::JournalShown;
@@ -42,7 +43,7 @@ fn write_logs(dir: &Path, shown: &JournalShown, out: &Output) -> Result<u8> {
     let mut written = Vec::new();
     for (name, text) in logs::of_run(shown) {
         let path = dir.join(name);
-        disk::save(&path, text.as_bytes()).map_err(|e| failed(&path, &e))?;
+        disk::save(&path, clean::lines(&text).as_bytes()).map_err(|e| failed(&path, &e))?;
         written.push(path.display().to_string());
     }
     out.answer(&Answer::Logs(&written))?;

@@ -289,6 +289,10 @@ impl Lines {
         self.at += 1;
         self.broken = false;
         let Some(line) = line else { return self.damaged("is too long to be an entry") };
+        if let Err(e) = std::str::from_utf8(line) {
+            self.broken = true;
+            return self.damaged(&format!("is not UTF-8: byte {} of it", e.valid_up_to() + 1));
+        }
         let Ok(event) = serde_json::from_slice::<Event>(line) else {
             self.broken = true;
             return self.damaged("is no entry");

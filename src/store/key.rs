@@ -29,17 +29,20 @@ impl KeyFile {
         let Some(path) = &self.path else { return Ok(None) };
         let fail =
             |e: std::io::Error| Error::unobserved(format!("failed to keep the key {}: {e}", path.display()));
+        let dir = path.parent().map(disk::own_directory);
+        // A place that others prepared is an attack, or a mistake to be told.
+        let kept = match dir {
+            Some(Err(e)) if disk::is_refusal(&e) => return Err(fail(e)),
+            dir => matches!(dir, Some(Ok(()))),
+        };
         let mut key = [0; BYTES];
         if let Ok(mut file) = std::fs::File::open(path) {
             file.read_exact(&mut key).map_err(fail)?;
             return Ok(Some(key));
         }
-        // Where nothing can be kept nothing is signed.
-        match path.parent().map(disk::own_directory) {
-            Some(Ok(())) => {}
-            // A place that others prepared is an attack, or a mistake to be told.
-            Some(Err(e)) if disk::is_refusal(&e) => return Err(fail(e)),
-            _ => return Ok(None),
+        // Where nothing can be kept, nothing is signed.
+        if !kept {
+            return Ok(None);
         }
         std::fs::File::open("/dev/urandom").and_then(|mut f| f.read_exact(&mut key)).map_err(fail)?;
         match disk::create_new(path) {

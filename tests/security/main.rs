@@ -11,6 +11,7 @@ mod copy_on_full_disk;
 mod desk;
 mod files;
 mod journal;
+mod fuzz;
 mod not_utf8;
 #[cfg(feature = "tui")]
 mod pasting;

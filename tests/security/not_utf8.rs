@@ -52,7 +52,7 @@ async fn a_file_names_its_line_and_byte() {
             bytes.insert(at, 0xff);
             // Within a character of several bytes the character is what is wrong.
             let at = std::str::from_utf8(&bytes).unwrap_err().valid_up_to();
-            let line = bytes[..at].iter().filter(|b| **b == b'\n').count() + 1;
+            let line = bytes[..at].split(|b| *b == b'\n').count();
             std::fs::write(home.path().join(name), &bytes).unwrap();
             let run = run(&mut command);
             let said = format!("line {line} is not UTF-8: byte {}", at + 1);

@@ -7,6 +7,7 @@ mod asked_checks;
 mod common;
 mod fake;
 mod first_look;
+mod fuzz;
 mod handmade;
 mod maintenance;
 mod pictures;

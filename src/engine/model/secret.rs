@@ -132,12 +132,16 @@ fn concealed(word: &str) -> String {
         .fold(word.to_owned(), |shown, value| shown.replace(value, "***"))
 }
 
-/// The value of `NAME=VALUE` or `NAME:VALUE`, where the name tells that it is a secret.
-fn value_told(text: &str) -> Option<&str> {
-    let (name, value) = text.split_once(['=', ':'])?;
-    let name = name.rsplit(['?', '&']).next().unwrap_or(name).to_lowercase();
-    let tells = ["password", "passwd", "pwd", "secret", "token"].iter().any(|n| name.ends_with(n));
-    Some(value.trim_matches(['"', '\''])).filter(|value| tells && is_plain(value))
+/// The value of `NAME=VALUE` or `NAME:VALUE`, where the name tells that it is a secret; the pair may be another's value.
+fn value_told(mut text: &str) -> Option<&str> {
+    while let Some((name, value)) = text.split_once(['=', ':']) {
+        let name = name.rsplit(['?', '&']).next().unwrap_or(name).to_lowercase();
+        if ["password", "passwd", "pwd", "secret", "token"].iter().any(|n| name.ends_with(n)) {
+            return Some(value.trim_matches(['"', '\''])).filter(|value| is_plain(value));
+        }
+        text = value;
+    }
+    None
 }
 
 /// Does a text hold a password that can be told, as a url or under a name? `$NAME` is none.
@@ -189,6 +193,7 @@ mod tests {
         for (text, shown) in [
             ("psql postgres://u:s3cr3t@h/db -c 'select 1'", "psql postgres://u:***@h/db -c 'select 1'"),
             ("PGPASSWORD=s3cr3t psql", "PGPASSWORD=*** psql"),
+            ("after=PGPASSWORD=s3cr3t psql", "after=PGPASSWORD=*** psql"),
             ("PGPASSWORD='s3cr3t' psql", "PGPASSWORD='***' psql"),
             ("url=\"postgres://u:s3cr3t@h/db\"\nnext", "url=\"postgres://u:***@h/db\"\nnext"),
             ("psql 'host=h password=s3cr3t'", "psql 'host=h password=***'"),
