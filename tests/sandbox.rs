@@ -18,7 +18,7 @@ use sqlx::Connection;
 use common::{Database, eventually, shared_server, this_test, tool, wait_for_end};
 use midwatch::dialect::postgres::owner::Owner;
 use midwatch::engine::model::error::Class;
-use midwatch::sandbox::{Options, Server};
+use midwatch::sandbox::{Access, Options, Server};
 
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -100,7 +100,10 @@ async fn a_database_from_a_template_is_quick() {
 #[ignore = "started by killing_us_ends_the_server in a process of its own"]
 async fn parent_to_be_killed() {
     let dir = std::env::var_os("MIDWATCH_TEST_DIR").map(PathBuf::from);
-    let server = Server::start(Options { dir, ..Options::default() }).await.unwrap();
+    // Of others' definitions it is started through other programs, in namespaces of its own.
+    let access =
+        if std::env::var_os("MIDWATCH_TEST_FOREIGN").is_some() { Access::Foreign } else { Access::Ours };
+    let server = Server::start(Options { dir, access, ..Options::default() }).await.unwrap();
     println!("\nSERVER {} {}", server.pid().unwrap(), server.dir().display());
     std::io::stdout().flush().unwrap();
     std::future::pending::<()>().await;
@@ -108,21 +111,26 @@ async fn parent_to_be_killed() {
 
 #[test]
 fn killing_us_ends_the_server() {
-    let (pid, dir) = kill_a_parent(None);
-    eventually("the directory is gone", LIMIT, || !dir.exists());
-    assert!(!alive(pid));
+    for access in [Access::Ours, Access::Foreign] {
+        let (pid, dir) = kill_a_parent(None, access);
+        eventually("the directory is gone", LIMIT, || !dir.exists());
+        assert!(!alive(pid));
+    }
 }
 
 #[test]
 fn killing_us_empties_a_given_directory() {
     let tmp = open_tempdir();
-    let (pid, dir) = kill_a_parent(Some(tmp.path()));
+    let (pid, dir) = kill_a_parent(Some(tmp.path()), Access::Ours);
     eventually("the directory is empty", LIMIT, || fs::read_dir(&dir).unwrap().next().is_none());
     assert!(!alive(pid));
 }
 
-fn kill_a_parent(dir: Option<&Path>) -> (u32, PathBuf) {
+fn kill_a_parent(dir: Option<&Path>, access: Access) -> (u32, PathBuf) {
     let mut child = this_test("parent_to_be_killed");
+    if access == Access::Foreign {
+        child.env("MIDWATCH_TEST_FOREIGN", "1");
+    }
     if let Some(dir) = dir {
         child.env("MIDWATCH_TEST_DIR", dir);
     }
