@@ -19,6 +19,7 @@ mod operators;
 pub mod owner;
 mod reader;
 mod row_sql;
+mod search_path;
 mod session;
 mod shared;
 mod tx;
