@@ -17,6 +17,7 @@ mod layers;
 mod lints;
 mod methods;
 mod names;
+mod operators;
 mod quoting;
 mod registered;
 mod sources;

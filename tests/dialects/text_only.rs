@@ -14,7 +14,7 @@ use midwatch::engine::model::name::Relation;
 use midwatch::engine::model::page::{At, PageRequest, RowSource};
 use midwatch::engine::model::preflight::Verification;
 use midwatch::engine::model::profile::Source;
-use midwatch::engine::model::query::{Column, Param, ProfileSql};
+use midwatch::engine::model::query::{Column, Param, ProfileSql, Sql};
 use midwatch::engine::model::row_query::{
     ColumnSide, Condition, Expr, ImagesOf, RowLimits, RowQuery, RowsFrom, Side,
 };
@@ -379,10 +379,13 @@ impl RowSql for TextOnly {
             "SELECT i.`key` FROM run_rows i LEFT JOIN {table} t ON {} WHERE i.step = {step}",
             key_of(&change.key)
         );
-        Some(Verification { title: format!("rows written to {table} hold what was planned"), sql })
+        Some(Verification { title: format!("rows written to {table} hold what was planned"), sql, own: true })
     }
     fn verification_query(&self, question: &Verification, run: &str) -> ProfileSql {
         ProfileSql::new(format!("SELECT COUNT(*) FROM ({}\n) q", question.sql)).bind([Param::from(run)])
+    }
+    fn own_verification_query(&self, question: &Verification, run: &str) -> Sql {
+        Sql::new(format!("SELECT COUNT(*) FROM ({}\n) q", question.sql)).bind([Param::from(run)])
     }
     fn canary_counts(&self, canary: &Canary, run: &str, _: u64) -> ProfileSql {
         ProfileSql::new(&canary.sql).bind([Param::from(run)])

@@ -66,6 +66,7 @@ impl JournalSql for TextOnly {
         let missing = |title: &str| Verification {
             title: title.into(),
             sql: format!("select name from `wanted` where name = '{title}'"),
+            own: true,
         };
         let tables = pending.iter().flat_map(|file| {
             ["midwatch_runs", "midwatch_events"].map(|table| InstallStep {

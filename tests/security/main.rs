@@ -10,8 +10,8 @@ mod common;
 mod copy_on_full_disk;
 mod desk;
 mod files;
-mod journal;
 mod fuzz;
+mod journal;
 mod not_utf8;
 #[cfg(feature = "tui")]
 mod pasting;

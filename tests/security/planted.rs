@@ -1,16 +1,20 @@
 //! What the database's owner plants in `public` is called by no statement of ours.
 //!
-//! At commit 4eabe32 our statements ran under the profile's search path: `doctor` of a superuser called
-//! `public.unnest(text[])`, `check`, `plan` and `apply` `public.format(…)` and the operators besides, and each call ran a
-//! program on the server.
+//! At commit 4eabe32 our statements ran under the profile's search path. Called by a superuser, `doctor` called
+//! `public.unnest(text[])`; `check` `public.format(text, name, name)`, `public.json_build_array(…)` and the operators of the
+//! enum; `plan` `public.format(…)` and `public.json_build_object(text, text)`; and `init` failed in `public.->>`. Each call ran
+//! a program on the server.
+#![expect(clippy::disallowed_methods, reason = "tests ask the server themselves")]
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use midwatch::engine::model::query::{ProfileSql, Sql};
+use midwatch::engine::port::reader::ReadOptions;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::common::{Database, Run, midwatch, run};
+use crate::common::{Database, Run, engine, midwatch, run};
 
 const PLANT: &str = include_str!("planted/plant.sql");
 const TABLES: &str = include_str!("planted/tables.sql");
@@ -173,4 +177,34 @@ async fn twins_with_a_key_of_citext_are_made_equal() {
     world.called();
     world.done(&["watch", "old"]);
     world.json(&["check", "parity"]);
+}
+
+/// At commit 4eabe32 the session went back into the pool, with what a profile's statement had left in it.
+#[tokio::test]
+async fn a_session_that_ran_a_profiles_statement_is_not_used_again() {
+    let database = Database::empty().await;
+    let engine = engine(&database.url(), "name = \"p\"\nsearch_path = [\"public\"]\n").await;
+    let pid = async |profile: bool| {
+        let mut tx = engine.facts().begin(ReadOptions::default()).await.unwrap();
+        let path = "select pg_catalog.current_setting('search_path')";
+        if profile {
+            let found = tx.texts(&ProfileSql::new(path)).await.unwrap();
+            assert_eq!(found, [Some("public, pg_temp".to_owned())]);
+            // What it changes is ours again before our next statement.
+            let left = ProfileSql::new("select set_config('search_path', 'public', true)");
+            tx.texts(&left).await.unwrap();
+        }
+        assert_eq!(tx.texts(&Sql::new(path)).await.unwrap(), [Some("pg_catalog, pg_temp".to_owned())]);
+        tx.texts(&Sql::new("select pg_backend_pid()::text")).await.unwrap()
+    };
+    let foreign = pid(true).await;
+    let mut ours = vec![];
+    for _ in 0..20 {
+        ours.push(pid(false).await);
+    }
+    assert!(!ours.contains(&foreign), "{foreign:?} {ours:?}");
+    let mut all = ours.clone();
+    all.sort();
+    all.dedup();
+    assert!(all.len() < ours.len(), "sessions of ours are used again: {ours:?}");
 }

@@ -7,7 +7,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions, Connection as _};
 
 use super::error::{connect_error, unsupported_startup};
-use super::tx::OWN_PATH;
+use super::search_path::OWN_PATH;
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::secret::{Secret, percent_decoded, redact, scrub};
 

@@ -20,6 +20,7 @@ pub mod owner;
 mod reader;
 mod row_sql;
 pub mod sampling;
+mod search_path;
 mod session;
 mod shared;
 mod tx;

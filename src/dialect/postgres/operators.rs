@@ -1,6 +1,6 @@
 //! Which operator compares the values of a type.
 //!
-//! Under [`OWN_PATH`](super::tx::OWN_PATH) the `=` of a type of an extension is another type's, silently (citext becomes
+//! Under [`OWN_PATH`](super::search_path::OWN_PATH) the `=` of a type of an extension is another type's, silently (citext becomes
 //! text and loses its index), or none at all (hstore, ltree); under a profile's path it may be one that somebody planted.
 //! So every comparison of a value of a user's column names its operator, and only this file says which.
 

@@ -5,18 +5,13 @@ use sqlx::{AssertSqlSafe, Row as _};
 
 use super::connect::Connection;
 use super::error::write_error;
-use super::tx::{OWN_PATH, path_of};
+use super::search_path::path_of_plan;
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::identity::Identity;
 use crate::engine::port::writer::RunLimits;
 
 /// Sums over all rows of a plan take this long at most.
 const BETWEEN: std::time::Duration = std::time::Duration::from_hours(1);
-
-/// Under which the plan's statements are carried out: those of older versions leave names to the profile's.
-pub(super) fn path(terms: &RunLimits) -> String {
-    if terms.names_with_schema { OWN_PATH.into() } else { path_of(&terms.search_path) }
-}
 
 /// Opens one.
 pub(super) async fn open(
@@ -25,7 +20,7 @@ pub(super) async fn open(
     application: &str,
 ) -> Result<PgConnection> {
     let settings = [
-        ("search_path", path(terms)),
+        ("search_path", path_of_plan(terms)),
         ("timezone", "UTC".into()),
         ("datestyle", "ISO, YMD".into()),
         ("intervalstyle", "postgres".into()),

@@ -14,25 +14,15 @@ use sqlx::{
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::error::read_error;
+use crate::dialect::postgres::search_path::OWN_PATH;
 use crate::dialect::postgres::shared::{Shared, lock};
 use crate::engine::model::error::{Error, Result};
-use crate::engine::model::name::{Ident, literal};
+use crate::engine::model::name::literal;
 use crate::engine::model::query::{Column, Param, ProfileSql, Sql};
 use crate::engine::port::reader::{Fut, ReadOptions, ReadTx, RowShape, Snapshot, Take};
 
 /// A profile's query may have taken a session lock, which a rollback leaves. What the path is now is not known.
 const END: &str = "rollback; select pg_catalog.pg_advisory_unlock_all()";
-
-/// Under which a statement of ours runs: nothing that stands before it, or that a database's owner plants, resolves a name
-/// of it. `pg_temp` unnamed would be searched first.
-pub(super) const OWN_PATH: &str = "pg_catalog, pg_temp";
-
-/// The path of a profile. `pg_catalog` unnamed comes first.
-pub(super) fn path_of(schemas: &[String]) -> String {
-    let mut out: Vec<_> = schemas.iter().map(|s| Ident(s).to_string()).collect();
-    out.push("pg_temp".into());
-    out.join(", ")
-}
 
 /// Pinned when a transaction begins, and again after statements of others, which may change what they like.
 fn pins() -> String {
@@ -322,6 +312,5 @@ mod tests {
         ] {
             assert!(text.contains(needed), "{needed} not in {text}");
         }
-        assert_eq!(path_of(&["odd\"path".into()]), "\"odd\"\"path\", pg_temp");
     }
 }

@@ -6,9 +6,9 @@
 use crate::dialect::postgres::numbers::{int, number, unsigned};
 mod batching;
 mod locked;
+mod staging;
 mod take_over;
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -23,7 +23,7 @@ use super::journal::digests;
 use super::lock::Held;
 use super::{lock, session};
 use crate::dialect::postgres::numbers::millis;
-use crate::dialect::postgres::tx::path_of;
+use crate::dialect::postgres::search_path::{path_of, path_of_plan};
 use crate::engine::gate::guard::Approved;
 use crate::engine::model::blocker::EndSession;
 use crate::engine::model::error::{Class, Error, Result};
@@ -111,7 +111,7 @@ impl PgWriter {
         let text = format!(
             "begin isolation level read committed read write; set local search_path = {}; \
              set local synchronous_commit = on; set local lock_timeout = {}; set local statement_timeout = {}",
-            session::path(&self.terms),
+            path_of_plan(&self.terms),
             self.terms.lock_timeout_ms,
             self.terms.statement_timeout_ms
         );
@@ -125,7 +125,7 @@ impl PgWriter {
         let path = path_of(&self.terms.search_path);
         self.raw("set the profile's search path", &format!("set local search_path = {path}")).await?;
         let value = work(self).await?;
-        self.raw("set the search path", &format!("set local search_path = {}", session::path(&self.terms)))
+        self.raw("set the search path", &format!("set local search_path = {}", path_of_plan(&self.terms)))
             .await?;
         Ok(value)
     }
@@ -271,7 +271,7 @@ impl Writer for PgWriter {
         rows: &'a [RawRow],
     ) -> Fut<'a, Result<()>> {
         Box::pin(async move {
-            let text = copy_text(&run.run, step, from, rows);
+            let text = staging::copy_text(&run.run, step, from, rows);
             let copy = async {
                 let mut copy = self
                     .work
@@ -501,31 +501,4 @@ impl Writer for PgWriter {
             this.lock.close().await;
         })
     }
-}
-
-/// Rows as COPY takes them. A line of JSON has no tab and no end of line in it, but it has backslashes.
-fn copy_text(run: &str, step: usize, from: u64, rows: &[RawRow]) -> String {
-    let mut out = String::with_capacity(rows.len() * 200);
-    for (row, seq) in rows.iter().zip(from + 1..) {
-        let _ = write!(out, "{run}\t{step}\t{seq}\t");
-        match row.unit {
-            Some(unit) => drop(write!(out, "{unit}")),
-            None => out.push_str("\\N"),
-        }
-        for value in [Some(&row.key), row.before.as_ref(), row.after.as_ref()] {
-            out.push('\t');
-            let Some(value) = value else {
-                out.push_str("\\N");
-                continue;
-            };
-            for (at, part) in value.get().split('\\').enumerate() {
-                if at > 0 {
-                    out.push_str("\\\\");
-                }
-                out.push_str(part);
-            }
-        }
-        out.push('\n');
-    }
-    out
 }

@@ -109,4 +109,7 @@ pub struct Verification {
     pub title: String,
     /// May read `run_rows`: the images of the run.
     pub sql: String,
+    /// Ours: it leaves no name to the profile's search path. Those of the profile, and of plans of older versions, do.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub own: bool,
 }

@@ -82,7 +82,8 @@ pub(crate) fn verify(cx: &PlanCx<'_>, change: &RowChange, questions: &[Question]
     out.extend(
         questions
             .iter()
-            .map(|q| Verification { title: q.title.clone(), sql: dialect.with_sources(sources, &q.sql) }),
+            .map(|q| (q.title.clone(), dialect.with_sources(sources, &q.sql)))
+            .map(|(title, sql)| Verification { title, sql, own: false }),
     );
     out
 }

@@ -57,6 +57,8 @@ pub trait RowSql: Sync {
     fn verification(&self, change: &RowChange, step: usize) -> Option<Verification>;
     /// How many rows answer a plan's question wrongly.
     fn verification_query(&self, question: &Verification, run: &str) -> ProfileSql;
+    /// The same of a question of ours.
+    fn own_verification_query(&self, question: &Verification, run: &str) -> Sql;
     /// What became of the rows of a batch.
     fn canary_counts(&self, canary: &Canary, run: &str, batch: u64) -> ProfileSql;
     /// `rows` and `named`: images whose rows were changed since, so that they cannot be put back; so many by key.

@@ -1,6 +1,6 @@
 //! Questions asked after a run, with sessions that can only read.
 
-use crate::engine::model::query::ProfileSql;
+use crate::engine::model::query::AnySql;
 use futures_util::future::join_all;
 use serde::Deserialize;
 
@@ -12,12 +12,18 @@ use crate::engine::port::reader::{ReadOptions, Reader};
 /// Each question, all at once, and how many rows answer it wrongly.
 pub(in crate::engine) async fn ask(facts: &dyn Reader, plan: &Plan, run: &str) -> Vec<(String, Result<u64>)> {
     let answers = plan.verify.iter().map(async |question| {
-        (question.title.clone(), count(facts, &facts.dialect().verification_query(question, run)).await)
+        let dialect = facts.dialect();
+        let answer = if question.own {
+            count(facts, (&dialect.own_verification_query(question, run)).into()).await
+        } else {
+            count(facts, (&dialect.verification_query(question, run)).into()).await
+        };
+        (question.title.clone(), answer)
     });
     join_all(answers).await
 }
 
-async fn count(facts: &dyn Reader, sql: &ProfileSql) -> Result<u64> {
+async fn count(facts: &dyn Reader, sql: AnySql<'_>) -> Result<u64> {
     let options = ReadOptions { timeout: Some(std::time::Duration::from_mins(10)), ..ReadOptions::default() };
     let mut tx = facts.begin(options).await?;
     let text = tx.texts(sql).await?.pop().flatten().unwrap_or_default();

@@ -184,7 +184,10 @@ async fn a_canary_of_an_earlier_version_is_stale_and_so_is_an_altered_one() {
     world.plan("p.json", &three);
     let plan = world.altered("p.json", of_an_earlier_version);
     let canary = plan["steps"][0]["action"]["canary"]["sql"].as_str().unwrap();
-    assert!(canary.contains("join \"jobs\" t on") && canary.contains(r#"\"public\".\"jobs\""#), "{canary}");
+    assert!(
+        canary.contains("join \"jobs\" t on") && canary.contains(r#"\\"public\\".\\"jobs\\""#),
+        "{canary}"
+    );
     let (code, value) = world.apply("p.json", plan["phrase"].as_str().unwrap());
     assert_eq!((code, value["run"]["outcome"].as_str()), (4, Some("stale")), "{value:#}");
     let said = value["error"]["message"].as_str().unwrap();

@@ -114,6 +114,7 @@ fn recorded(files: &[String]) -> Verification {
     let values: Vec<_> = files.iter().map(|f| format!("({})", literal(f))).collect();
     Verification {
         title: "every file of the journal is recorded as applied".into(),
+        own: true,
         sql: format!(
             "select f.name from (values {}) f(name) where not exists (select from midwatch.migrations m \
              where m.folder = 'midwatch' and m.file = f.name)",
@@ -131,7 +132,7 @@ fn admitted(roles: &[String]) -> Verification {
          and has_table_privilege(r.oid, 'midwatch.head', 'update') and has_table_privilege(r.oid, 'midwatch.events', 'insert'))",
         among.join(", ")
     );
-    Verification { title: format!("{} may work with the journal", roles.join(", ")), sql }
+    Verification { title: format!("{} may work with the journal", roles.join(", ")), sql, own: true }
 }
 
 pub(in crate::dialect::postgres) async fn may_install(

@@ -4,15 +4,22 @@ use super::values::{holds, holds_key};
 use crate::engine::model::change::{Canary, Derived, RowChange, RowKind};
 use crate::engine::model::name::{Ident, Relation};
 use crate::engine::model::preflight::Verification;
-use crate::engine::model::query::{Param, ProfileSql};
+use crate::engine::model::query::{Param, ProfileSql, Sql};
 
 /// The images of a run, as the plan's questions read them.
 const RUN_ROWS: &str = "with run_rows as not materialized (select i.step, i.seq, i.batch, i.relation, i.key, i.before, i.after \
                         from midwatch.images i where i.run operator(pg_catalog.=) $1::bigint";
 
+fn wrong_rows(question: &Verification) -> String {
+    format!("{RUN_ROWS}) select pg_catalog.count(*)::pg_catalog.text from ({}\n) q", question.sql)
+}
+
 pub(super) fn verification_query(question: &Verification, run: &str) -> ProfileSql {
-    let text = format!("{RUN_ROWS}) select pg_catalog.count(*)::pg_catalog.text from ({}\n) q", question.sql);
-    ProfileSql::new(text).bind([Param::from(run)])
+    ProfileSql::new(wrong_rows(question)).bind([Param::from(run)])
+}
+
+pub(super) fn own_verification_query(question: &Verification, run: &str) -> Sql {
+    Sql::new(wrong_rows(question)).bind([Param::from(run)])
 }
 
 pub(super) fn canary_counts(canary: &Canary, run: &str, batch: u64) -> ProfileSql {
@@ -103,7 +110,7 @@ pub(super) fn verification(change: &RowChange, step: usize) -> Option<Verificati
     let sql = format!(
         "select i.key from run_rows i left join {table} t on {key} where i.seq is not null and i.step operator(pg_catalog.=) {step} and ({wrong})"
     );
-    Some(Verification { title, sql })
+    Some(Verification { title, sql, own: true })
 }
 
 /// Do the rows that were computed again hold what came of it?
@@ -116,7 +123,11 @@ fn computed(derived: &Derived, step: usize) -> Verification {
         holds_key("t", &derived.key, "i.key"),
         holds("t", &derived.columns, "i.after"),
     );
-    Verification { title: format!("rows of {} hold what was computed or put back", derived.table), sql }
+    Verification {
+        title: format!("rows of {} hold what was computed or put back", derived.table),
+        sql,
+        own: true,
+    }
 }
 
 #[cfg(test)]

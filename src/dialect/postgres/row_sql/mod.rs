@@ -18,7 +18,7 @@ use crate::engine::model::error::Result;
 use crate::engine::model::page::{PageRequest, RowSource};
 use crate::engine::model::preflight::Verification;
 use crate::engine::model::profile::Source;
-use crate::engine::model::query::{Column, ProfileSql};
+use crate::engine::model::query::{Column, ProfileSql, Sql};
 use crate::engine::model::row_query::{ImagesOf, RowLimits, RowQuery, RowsFrom};
 use crate::engine::model::table::Constraint;
 use crate::engine::port::row_sql::{BatchRequirement, Bypass, Bypassed, CheckedStatement, Obstacle, RowSql};
@@ -77,6 +77,9 @@ impl RowSql for Postgres {
     }
     fn verification_query(&self, question: &Verification, run: &str) -> ProfileSql {
         change::verification_query(question, run)
+    }
+    fn own_verification_query(&self, question: &Verification, run: &str) -> Sql {
+        change::own_verification_query(question, run)
     }
     fn canary_counts(&self, canary: &Canary, run: &str, batch: u64) -> ProfileSql {
         change::canary_counts(canary, run, batch)

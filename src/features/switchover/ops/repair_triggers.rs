@@ -505,5 +505,5 @@ fn verification(twin_pair: &TwinPair<'_>) -> Verification {
         twin_pair.legacy.oid,
         among.join(", ")
     );
-    Verification { title: texts::steps::all_mirrored(&twin_pair.legacy.relation), sql }
+    Verification { title: texts::steps::all_mirrored(&twin_pair.legacy.relation), sql, own: true }
 }

@@ -186,6 +186,7 @@ fn guarded() -> Verification {
         sql: "select 1 where not exists (select from pg_trigger where tgrelid = 'midwatch.marks'::regclass \
               and tgname = 'marks_append_only' and tgenabled = 'O')"
             .into(),
+        own: true,
     }
 }
 
@@ -232,7 +233,7 @@ impl Watched<'_> {
              where c.oid = any({among}) and {not}exists ({marked}{enabled})"
         );
         let title = if off { texts::steps::unmarked(names) } else { texts::steps::marked(self.twin.name()) };
-        Verification { title, sql }
+        Verification { title, sql, own: true }
     }
 }
 

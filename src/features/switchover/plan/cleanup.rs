@@ -155,7 +155,7 @@ reached as (
     select d.classid, d.objid from pg_depend d where d.refclassid = r.classid and d.refobjid = r.objid
     union all
     select d.refclassid, d.refobjid from pg_depend d where d.classid = r.classid and d.objid = r.objid and d.deptype = 'i') x)
-select distinct pg_describe_object(r.classid, r.objid, 0) from reached r
+select distinct regexp_replace(pg_describe_object(r.classid, r.objid, 0), '\\mpublic[.]', '', 'g') from reached r
 where r.classid <> 'pg_rewrite'::regclass and r.classid <> 'pg_type'::regclass
   and not exists (select from part o where o.classid = r.classid and o.objid = r.objid) order by 1";
 
@@ -323,10 +323,12 @@ fn gone_away(c: &TwinPair<'_>) -> [Verification; 2] {
     let gone = Verification {
         title: texts::steps::gone_away(&retired.brief()),
         sql: format!("select 1 where to_regclass({}) is not null", literal(&retired.to_string())),
+        own: false,
     };
     let kept = Verification {
         title: texts::steps::same_table(&to.brief(), &retired.brief()),
         sql: other_table_sql(&to, c.legacy.oid),
+        own: false,
     };
     [gone, kept]
 }
@@ -457,6 +459,7 @@ impl Drops {
         self.verify.push(Verification {
             title: texts::steps::gone(&table.brief()),
             sql: format!("select 1 where to_regclass({}) is not null", literal(&table.to_string())),
+            own: false,
         });
         Ok(())
     }

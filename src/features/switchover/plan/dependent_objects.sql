@@ -102,11 +102,11 @@ select (select facts from own where oid = $1::oid) as legacy, (select facts from
                       where v.pubname = p.pubname and v.tablename = c.relname and v.schemaname = c.relnamespace::regnamespace::text) as filter
               from pg_publication_rel q where q.prpubid = p.oid and q.prrelid = $1::oid) r on true
             where p.puballtables or exists (select from pg_publication_rel q where q.prpubid = p.oid and q.prrelid = $1::oid)), '[]') as publications,
-  coalesce((select json_agg(distinct pg_describe_object(d.classid, d.objid, d.objsubid))
+  coalesce((select json_agg(distinct regexp_replace(pg_describe_object(d.classid, d.objid, d.objsubid), '\mpublic[.]', '', 'g'))
             from pg_class c join pg_type t on t.oid = c.reltype or t.typelem = c.reltype and t.typcategory = 'A'
             join pg_depend d on d.refclassid = 'pg_type'::regclass and d.refobjid = t.oid and d.deptype = 'n'
             where c.oid = $1::oid and d.classid in ('pg_proc'::regclass, 'pg_class'::regclass)), '[]') as row_type,
-  coalesce((select json_agg(distinct pg_describe_object(d.classid, d.objid, 0))
+  coalesce((select json_agg(distinct regexp_replace(pg_describe_object(d.classid, d.objid, 0), '\mpublic[.]', '', 'g'))
             from pg_depend d
             where d.refclassid = 'pg_class'::regclass and d.refobjid = $1::oid and d.deptype = 'n'
               and (d.classid = 'pg_proc'::regclass

@@ -104,7 +104,7 @@ fn verification(twin_pair: &TwinPair<'_>, function: &str) -> Verification {
         .replace("$3", &literal(&truncate_name()))
         .replace("$4", &literal(function));
     let title = texts::steps::reverse_fires(&twin_pair.partitioned.relation);
-    Verification { title, sql }
+    Verification { title, sql, own: true }
 }
 
 /// The statements, and those that bring what is there now.

@@ -212,7 +212,7 @@ impl<'c> RowRepair<'c> {
             [RowFix::Missing] => texts::steps::none_missing(onto, from),
             _ => texts::steps::none_differs(onto, from),
         };
-        Verification { title, sql: kinds.iter().map(one).collect::<Vec<_>>().join("\nunion all ") }
+        Verification { title, sql: kinds.iter().map(one).collect::<Vec<_>>().join("\nunion all "), own: true }
     }
 
     fn preflight(&self, cx: &PlanCx<'_>, kinds: &[RowFix]) -> Vec<Preflight> {

@@ -397,7 +397,7 @@ impl<'a> StepsInOrder<'a> {
         );
         for proof in proofs {
             let title = texts::steps::equal(&proof.name);
-            self.verify.push(Verification { title, sql: proof.sql });
+            self.verify.push(Verification { title, sql: proof.sql, own: true });
         }
     }
 
