@@ -74,12 +74,12 @@ struct Found {
 pub(super) async fn blockers(tx: &mut dyn ReadTx, wanted: &WantedLocks<'_>) -> Result<Vec<Blocker>> {
     let named = ProfileSql::names(TABLES).bind([Param::Texts(wanted.tables.to_vec())]);
     let found: Vec<Found> = tx.fetch(&named).await?;
-    let (tables, names) = found.into_iter().map(|f| (f.oid, f.name)).unzip();
+    let (tables, shown) = found.into_iter().map(|f| (f.oid, f.name)).unzip();
     let older = i64::try_from(wanted.older_ms).unwrap_or(i64::MAX);
     tx.fetch(&Sql::new(blockers_of(wanted.mode)).bind([
         Param::Texts(tables),
         Param::Int(older),
-        Param::Texts(names),
+        Param::Texts(shown),
     ]))
     .await
 }
