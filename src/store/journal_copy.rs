@@ -1,6 +1,7 @@
 //! The journal's copy on the operator's side: one file of JSON lines per target, and beside it how far the journal was
 //! seen.
 
+use std::collections::BTreeMap;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{BufRead, BufReader, ErrorKind, Read, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
@@ -182,7 +183,7 @@ impl JournalCopy for JournalCopyFiles {
     fn mend(&self, target: &Identity, missing: &[Event]) -> Result<()> {
         let Some(path) = self.path(target) else { return Ok(()) };
         let fail = |e: std::io::Error| failed("mend", &path, &e);
-        let mut lines = std::collections::BTreeMap::new();
+        let mut lines = BTreeMap::new();
         let mut whole = true;
         if let Ok(file) = File::open(&path) {
             let mut last = 0;
@@ -293,6 +294,7 @@ fn skip_line(from: &mut impl BufRead) -> std::io::Result<()> {
 #[derive(Default)]
 struct Lines {
     copied: Copied,
+    counters: BTreeMap<String, i64>,
     at: u64,
     last: i64,
     more: u64,
@@ -309,6 +311,11 @@ impl Lines {
             self.broken = true;
             return self.damaged("is no entry");
         };
+        if let Some(signed) = &event.signed {
+            let last = self.counters.entry(signed.by.clone()).or_default();
+            self.copied.has_gaps |= signed.counter != *last + 1;
+            *last = signed.counter;
+        }
         let entry = CopiedEntry { sum: event.sum(), kind: event.kind };
         if self.copied.entries.contains_key(&event.seq) {
             return self.damaged(&format!("has entry {} once more", event.seq));
