@@ -1,6 +1,7 @@
 //! The journal's copy on the operator's side: one file of JSON lines per target, and beside it how far the journal was
 //! seen.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
@@ -116,7 +117,7 @@ fn heal(file: &mut File) -> std::io::Result<Option<String>> {
 /// Is there room? Blanks are written and taken away again.
 fn has_room(file: &mut File) -> std::io::Result<()> {
     let length = file.metadata()?.len();
-    let written = file.write_all(&[b' '; ROOM]).and_then(|()| file.sync_data());
+    let written = file.write_all(&vec![b' '; ROOM]).and_then(|()| file.sync_data());
     file.set_len(length)?;
     written
 }
@@ -176,7 +177,7 @@ impl JournalCopy for JournalCopyFiles {
     fn mend(&self, target: &Identity, missing: &[Event]) -> Result<()> {
         let Some(path) = self.path(target) else { return Ok(()) };
         let fail = |e: std::io::Error| failed("mend", &path, &e);
-        let mut lines = std::collections::BTreeMap::new();
+        let mut lines = BTreeMap::new();
         let mut whole = true;
         if let Ok(file) = File::open(&path) {
             let mut last = 0;
@@ -277,6 +278,7 @@ fn skip_line(from: &mut impl BufRead) -> std::io::Result<()> {
 #[derive(Default)]
 struct Lines {
     copied: Copied,
+    counters: BTreeMap<String, i64>,
     at: u64,
     last: i64,
     more: u64,
@@ -297,6 +299,11 @@ impl Lines {
             self.broken = true;
             return self.damaged("is no entry");
         };
+        if let Some(signed) = &event.signed {
+            let last = self.counters.entry(signed.by.clone()).or_default();
+            self.copied.has_gaps |= signed.counter != *last + 1;
+            *last = signed.counter;
+        }
         let entry = CopiedEntry { sum: event.sum(), kind: event.kind };
         if self.copied.entries.contains_key(&event.seq) {
             return self.damaged(&format!("has entry {} once more", event.seq));
@@ -360,7 +367,7 @@ mod tests {
     fn half_a_line_is_healed_before_the_next_entry() {
         let (_dir, copy, target, path) = copy(2);
         let text = std::fs::read_to_string(&path).unwrap();
-        std::fs::write(&path, &text[..text.len() - 5]).unwrap();
+        std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(text.len() as u64 - 5).unwrap();
         let read = copy.read(&target).unwrap().unwrap();
         assert_eq!((read.entries.len(), read.damage.len()), (1, 1), "{read:?}");
         assert!(copy.ready(&target).unwrap().unwrap().starts_with("half a line"));

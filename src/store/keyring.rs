@@ -387,7 +387,7 @@ mod tests {
         assert_eq!(standing(&first), None);
         here.pin(std::slice::from_ref(&first)).unwrap();
         assert_eq!(standing(&first), Some(Standing::Unconfirmed));
-        assert!(here.trust(&first.fingerprint[..8]).is_err());
+        assert!(here.trust(first.fingerprint.get(..8).unwrap()).is_err());
         here.trust(&first.fingerprint).unwrap();
         assert_eq!(standing(&first), Some(Standing::Trusted));
         let second = there.rotate().unwrap();

@@ -181,7 +181,7 @@ async fn plans_and_journal_lines() {
     fuzz("journal copy", &[lines], move |input| {
         let _dir = &fuzzed;
         std::fs::write(&path, input).unwrap();
-        copy.read(&target).is_ok_and(|events| events.is_some_and(|e| !e.is_empty()))
+        copy.read(&target).is_ok_and(|events| events.is_some_and(|copied| !copied.entries.is_empty()))
     });
 }
 

@@ -67,7 +67,7 @@ impl Random {
             KeyModifiers::ALT,
         ];
         let held = held[self.below(held.len())];
-        Msg::Key(KeyEvent::new(code(self), held))
+        Msg::Key(crate::fake::stroke(KeyEvent::new(code(self), held)))
     }
 }
 

@@ -19,6 +19,8 @@ const CLASS: i32 = 1_835_300_719;
 /// The target's lock among `pg_locks l`.
 pub(super) const GRANTED: &str = "l.locktype = 'advisory' and l.classid = 1835300719 and l.objid = 0 and l.objsubid = 2 \
     and l.granted and l.database = (select oid from pg_database where datname = current_database())";
+/// How long a resumed run waits for the sessions of the one that died.
+pub(super) const GONE: Duration = Duration::from_secs(30);
 const AGAIN: Duration = Duration::from_millis(200);
 
 /// The lock, for as long as this lives.

@@ -20,6 +20,7 @@ use super::connect::Connection;
 use super::error::{Coded as _, LOST, is_disconnect, write_error};
 use super::journal::append::{Signing, append};
 use super::journal::digests;
+use super::lock::GONE;
 use super::lock::Held;
 use super::{lock, session};
 use crate::dialect::postgres::numbers::millis;
@@ -28,7 +29,7 @@ use crate::engine::gate::guard::Approved;
 use crate::engine::model::blocker::EndSession;
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::event::Event;
-use crate::engine::model::json::put;
+use crate::engine::model::json::{extend, put};
 use crate::engine::model::plan::Plan;
 use crate::engine::model::row_store::RawRow;
 use crate::engine::model::step::Step;
@@ -36,7 +37,6 @@ use crate::engine::port::reader::Fut;
 use crate::engine::port::writer::{
     Batch, Committed, Cursor, Ending, Locked, Released, RunLimits, Writer, Writers,
 };
-use take_over::{GONE, extend};
 
 /// After the server's own limits, how long until we believe that nobody answers any more.
 const SILENCE: Duration = Duration::from_secs(10);

@@ -145,9 +145,12 @@ pub(in crate::engine) async fn made_ready(
     said.extend(half.map(|what| format!("the journal's copy had {what}")));
     let copied = copy.read(target)?.unwrap_or_default();
     let last = copied.entries.keys().next_back().copied().unwrap_or(0);
-    // A whole copy lacks its end at most.
-    let mark = copy.mark(target)?.filter(|m| m.copied == last && copied.damage.is_empty());
-    let missing = lacking(facts, signer, &copied.entries, mark.map_or(0, |m| m.copied)).await?;
+    // One without gaps lacks its end at most.
+    let whole = !copied.has_gaps && copied.damage.is_empty();
+    let mark = copy.mark(target)?.filter(|m| m.copied == last && whole);
+    // Where the journal cannot be read the run does not get far, and says so; the next one looks again.
+    let missing =
+        lacking(facts, signer, &copied.entries, mark.map_or(0, |m| m.copied)).await.unwrap_or_default();
     if missing.is_empty() && copied.damage.is_empty() {
         return Ok(said);
     }

@@ -88,28 +88,31 @@ pub(in crate::engine) async fn of_run(
             return Ok(stranger(format!("{what} was altered")));
         }
         let begins = begins_with(entry, plan);
-        match keys.judge(entry) {
+        let (who, standing) = match keys.judge(entry) {
             Signed::Wrong { why } => return Ok(stranger(format!("{what}: {why}"))),
             Signed::Not if first_signed.is_some_and(|first| entry.seq > first) => {
                 return Ok(stranger(format!("{what} is not signed")));
             }
-            Signed::Not if begins && is_of_earlier_version(known.signer, plan) => best = PlanOrigin::Own,
-            Signed::Not => {}
-            Signed::By { .. }
-                if entry.signed.as_ref().is_some_and(|s| !known.target.is_signed_as(&s.target)) =>
-            {
-                return Ok(stranger(format!("{what} is signed for another database")));
-            }
-            Signed::By { standing: Standing::Own, .. } if begins => best = PlanOrigin::Own,
-            Signed::By { standing: Standing::Trusted, who } if begins && best != PlanOrigin::Own => {
-                best = PlanOrigin::Trusted { who };
-            }
-            Signed::By { standing: Standing::Unconfirmed, who } if begins => {
-                if let PlanOrigin::Stranger { why } = &mut best {
-                    *why = format!("installation {who} has begun it, whose key nobody has confirmed here");
+            Signed::Not => {
+                if begins && is_of_earlier_version(known.signer, plan) {
+                    best = PlanOrigin::Own;
                 }
+                continue;
             }
-            Signed::By { .. } => {}
+            Signed::By { who, standing } => (who, standing),
+        };
+        if entry.signed.as_ref().is_some_and(|s| !known.target.is_signed_as(&s.target)) {
+            return Ok(stranger(format!("{what} is signed for another database")));
+        }
+        if begins && best != PlanOrigin::Own {
+            best = match (standing, best) {
+                (Standing::Own, _) => PlanOrigin::Own,
+                (Standing::Trusted, _) => PlanOrigin::Trusted { who },
+                (Standing::Unconfirmed, PlanOrigin::Stranger { .. }) => {
+                    stranger(format!("installation {who} has begun it, whose key nobody has confirmed here"))
+                }
+                (Standing::Unconfirmed, better) => better,
+            };
         }
     }
     Ok(best)

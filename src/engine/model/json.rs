@@ -17,6 +17,13 @@ pub(crate) fn put(object: &mut Value, name: &str, value: Value) {
     }
 }
 
+/// Adds all fields of another object.
+pub(crate) fn extend(body: &mut Value, more: Value) {
+    if let (Some(body), Value::Object(more)) = (body.as_object_mut(), more) {
+        body.extend(more);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -286,10 +286,9 @@ impl Done {
     pub fn exit_code(&self) -> u8 {
         match (self.outcome, &self.failure) {
             (Outcome::Applied, None) => 0,
-            // The journal has all of it, its copy has not.
-            (Outcome::Applied, Some(_)) => 7,
             (Outcome::Ambiguous, _) => 8,
-            (Outcome::Partial, _) => 7,
+            // Of one that is applied the journal has all, and its copy has not.
+            (Outcome::Applied | Outcome::Partial, _) => 7,
             (_, Some(e)) if e.class == Class::Cancelled => 6,
             (_, Some(e)) => e.exit_code(),
             (Outcome::Refused, None) => 3,

@@ -33,6 +33,8 @@ pub struct Copied {
     pub entries: BTreeMap<i64, CopiedEntry>,
     /// What is no entry, or out of its place.
     pub damage: Vec<String>,
+    /// An installation's entries are not there from the first on.
+    pub has_gaps: bool,
 }
 
 /// An entry of the copy, without its text.

@@ -72,6 +72,18 @@ fn task_limits(runners: Runners<'_>, plan: &Plan) -> TaskLimits {
     limits
 }
 
+fn run_limits(setup: &Setup<'_>, plan: &Plan, of_tasks: &TaskLimits) -> RunLimits {
+    let policy = setup.policy.lock_timeout_ms;
+    RunLimits {
+        signer: Arc::clone(&setup.adapters.signer),
+        operator: setup.operator.clone(),
+        lock_timeout_ms: of_tasks.lock_timeout_ms.map_or(policy, |ms| ms.min(policy)),
+        statement_timeout_ms: setup.policy.statement_timeout_ms,
+        search_path: setup.search_path.to_vec(),
+        names_with_schema: plan.names_with_schema,
+    }
+}
+
 /// Does what was approved.
 pub(in crate::engine) async fn run(
     setup: &Setup<'_>,
@@ -93,15 +105,7 @@ pub(in crate::engine) async fn run(
         Err(e) => return Done::refused(e),
     };
     let of_tasks = task_limits(setup.runners, plan);
-    let policy = setup.policy.lock_timeout_ms;
-    let limits = RunLimits {
-        signer: Arc::clone(&setup.adapters.signer),
-        operator: setup.operator.clone(),
-        lock_timeout_ms: of_tasks.lock_timeout_ms.map_or(policy, |ms| ms.min(policy)),
-        statement_timeout_ms: setup.policy.statement_timeout_ms,
-        search_path: setup.search_path.to_vec(),
-        names_with_schema: plan.names_with_schema,
-    };
+    let limits = run_limits(setup, plan, &of_tasks);
     let mut writer = match setup.adapters.writers.open(&approved, &limits).await {
         Ok(writer) => writer,
         Err(e) => return Done::refused(e),

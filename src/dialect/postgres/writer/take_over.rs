@@ -1,7 +1,5 @@
 //! Going on with a run: what is gone on with must be what was approved, and its other sessions must be gone.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Row as _};
 
@@ -9,15 +7,13 @@ use super::PgWriter;
 use crate::dialect::postgres::error::write_error;
 use crate::dialect::postgres::journal::digests;
 use crate::dialect::postgres::journal::entries::ALTERED_RUNS;
-use crate::dialect::postgres::{lock, session};
+use crate::dialect::postgres::lock::{self, GONE};
+use crate::dialect::postgres::session;
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::event::Event;
-use crate::engine::model::json::field;
+use crate::engine::model::json::{extend, field};
 use crate::engine::model::record;
 use crate::engine::port::writer::Cursor;
-
-/// How long a resumed run waits for the sessions of the one that died.
-pub(super) const GONE: Duration = Duration::from_secs(30);
 
 impl PgWriter {
     pub(super) async fn planned_sum(&mut self, run: i64, sql: String) -> Result<String> {
@@ -124,12 +120,5 @@ impl PgWriter {
             self.rollback().await;
         }
         outcome
-    }
-}
-
-/// More of an entry.
-pub(super) fn extend(body: &mut Value, more: Value) {
-    if let (Some(body), Value::Object(more)) = (body.as_object_mut(), more) {
-        body.extend(more);
     }
 }
