@@ -6,3 +6,14 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+
+mod limits;
+#[expect(dead_code, reason = "what the tests of faults have for more")]
+#[path = "../faults/program.rs"]
+mod program;
+#[expect(dead_code, reason = "what the tests of faults have for more")]
+#[path = "../faults/servers.rs"]
+mod servers;
+#[expect(dead_code, reason = "what the tests of faults have for more")]
+#[path = "../faults/world.rs"]
+mod world;

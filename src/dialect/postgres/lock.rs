@@ -50,7 +50,7 @@ struct AtWork {
 
 /// Takes the target's lock; within `patience` if somebody is just letting go of it.
 pub(super) async fn take(connection: &Connection, terms: &RunLimits, patience: Duration) -> Result<Held> {
-    let mut session = session::open(connection, terms, "midwatch/lock").await?;
+    let mut session = session::open(connection, terms, &session::LOCK).await?;
     let failed = |e: &sqlx::Error| write_error(e, "take the target's lock");
     let until = Instant::now() + patience;
     loop {

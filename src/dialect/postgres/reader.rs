@@ -115,7 +115,7 @@ impl Reader for PgReader {
                 self.shared.set_pooled();
             }
             let pooled = self.shared.pooled();
-            server.abilities = identity::abilities(pooled);
+            server.abilities.session_lock = identity::session_lock(pooled);
             server.notes.extend(pooled.then(identity::pooled));
             self.shared.direct.store(!pooled, Ordering::Relaxed);
             self.place().clone_into(&mut server.address);

@@ -5,7 +5,10 @@
 
 use crate::dialect::postgres::numbers::{int, number, unsigned};
 mod batching;
+mod budget;
 mod locked;
+mod transaction;
+mod watchdog;
 
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
@@ -14,8 +17,10 @@ use serde_json::{Value, json};
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 
+use self::budget::Budget;
+use self::watchdog::Watchdog;
 use super::connect::Connection;
-use super::error::{Coded as _, LOST, is_disconnect, write_error};
+use super::error::{Coded as _, LOST, write_error};
 use super::journal::append::append;
 use super::journal::entries::ALTERED_RUNS;
 use super::lock::Held;
@@ -38,9 +43,6 @@ use crate::engine::port::writer::{
 /// How long a resumed run waits for the sessions of the one that died.
 const GONE: Duration = Duration::from_secs(30);
 
-/// After the server's own limits, how long until we believe that nobody answers any more.
-const SILENCE: Duration = Duration::from_secs(10);
-
 /// Opens writers on one database.
 pub struct PgWriters {
     connection: Connection,
@@ -59,13 +61,16 @@ impl Writers for PgWriters {
             // Whoever resumes may come before the server has noticed that the dead client is gone.
             let patience = if approved.resumes().is_some() { GONE } else { Duration::ZERO };
             let lock = lock::take(&self.connection, terms, patience).await?;
-            let mut work = session::open(&self.connection, terms, "midwatch/run").await?;
+            let mut work = session::open(&self.connection, terms, &session::WORK).await?;
+            let watchdog = Watchdog::open(&self.connection, terms).await?;
             session::check_identity(&mut work, &approved.plan().identity).await?;
             let writer = PgWriter {
                 connection: self.connection.clone(),
                 terms: terms.clone(),
                 lock,
                 work,
+                watchdog,
+                budget: Budget::new(0),
                 in_tx: false,
                 committing: false,
                 tables: None,
@@ -80,6 +85,9 @@ struct PgWriter {
     terms: RunLimits,
     lock: Held,
     work: PgConnection,
+    watchdog: Watchdog,
+    /// Of the transaction that is open.
+    budget: Budget,
     in_tx: bool,
     /// A COMMIT is on its way.
     committing: bool,
@@ -88,86 +96,6 @@ struct PgWriter {
 }
 
 impl PgWriter {
-    async fn raw(&mut self, what: &str, sql: &str) -> Result<()> {
-        sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
-            .execute(&mut self.work)
-            .await
-            .map(drop)
-            .map_err(|e| write_error(&e, what))
-    }
-
-    async fn open_tx(&mut self) -> Result<()> {
-        let text = format!(
-            "begin isolation level read committed read write; set local synchronous_commit = on; \
-             set local lock_timeout = {}; set local statement_timeout = {}",
-            self.terms.lock_timeout_ms, self.terms.statement_timeout_ms
-        );
-        self.in_tx = true;
-        self.raw("open a transaction", &text).await
-    }
-
-    /// The one place where something becomes durable. Without an answer nobody knows whether it has.
-    async fn commit(&mut self, what: &str) -> Result<()> {
-        let done = sqlx::raw_sql("commit").execute(&mut self.work).await;
-        self.in_tx = false;
-        done.map(drop).map_err(|e| {
-            let error = write_error(&e, what);
-            if is_disconnect(&e) { error.ambiguous() } else { error }
-        })
-    }
-
-    /// Nothing of an open transaction stays; where the session is gone the server has seen to it.
-    async fn rollback(&mut self) {
-        if std::mem::take(&mut self.in_tx) {
-            let _ = sqlx::raw_sql("rollback").execute(&mut self.work).await;
-        }
-    }
-
-    /// Runs `work` in a transaction that checks the fence first; commits it.
-    async fn fenced<T>(
-        &mut self,
-        begun: &Cursor,
-        what: &str,
-        work: impl AsyncFnOnce(&mut Self, i64) -> Result<T>,
-    ) -> Result<T> {
-        // The server has its own limits; this one is for a server or a network that says nothing at all.
-        let limit = Duration::from_millis(self.terms.statement_timeout_ms) * 2 + SILENCE;
-        let transaction = async {
-            self.open_tx().await?;
-            let run = number(&begun.run)?;
-            let sql =
-                "select 1 from midwatch.runs where id = $1 and fence = $2 and outcome = 'running' for update";
-            let mine = sqlx::query(sql)
-                .bind(run)
-                .bind(begun.fence)
-                .fetch_optional(&mut self.work)
-                .await
-                .map_err(|e| write_error(&e, what))?;
-            if mine.is_none() {
-                return Err(Error::new(
-                    Class::Refused,
-                    format!("run {} has been taken over or ended elsewhere", begun.run),
-                )
-                .hint("midwatch runs says by whom"));
-            }
-            let value = work(self, run).await?;
-            self.committing = true;
-            let committed = self.commit(what).await;
-            self.committing = false;
-            committed.map(|()| value)
-        };
-        let Ok(outcome) = tokio::time::timeout(limit, transaction).await else {
-            self.in_tx = false;
-            let silent = format!("failed to {what}: no answer within {} s", limit.as_secs());
-            let error = Error::new(Class::Failed, silent).sqlstate(LOST);
-            return Err(if std::mem::take(&mut self.committing) { error.ambiguous() } else { error });
-        };
-        if outcome.is_err() {
-            self.rollback().await;
-        }
-        outcome
-    }
-
     async fn event(&mut self, run: i64, kind: &str, body: &Value) -> Result<Event> {
         append(&mut self.work, Some(run), kind, body)
             .await
@@ -392,12 +320,15 @@ impl Writer for PgWriter {
             let end = upto == statements.len();
             let applied = if counted { ran as u64 } else { 0 };
             let (next, checkpoint) = if end { (begun.step + 1, 0) } else { (begun.step, upto as u64) };
+            self.watchdog.watch(&mut self.work, None).await?;
             let event = self
                 .fenced(begun, "run the step's statements", async |w, run| {
                     let since = Instant::now();
                     for sql in inside {
+                        w.bound("run a statement").await?;
                         w.raw("run a statement", sql).await?;
                     }
+                    w.bound("write the checkpoint").await?;
                     let sql = "update midwatch.runs set step = $2, applied = applied + $3, checkpoint = $4, beat_at = clock_timestamp() where id = $1";
                     sqlx::query(sql)
                         .bind(run)
@@ -430,6 +361,7 @@ impl Writer for PgWriter {
                     .await?;
                 self.tables = Some(b.begun.step);
             }
+            self.watchdog.watch(&mut self.work, None).await?;
             self.fenced(b.begun, "commit the batch", async |w, run| w.work_batch(b, run).await).await
         })
     }
@@ -533,10 +465,11 @@ impl Writer for PgWriter {
     fn recover<'a>(&'a mut self, begun: &'a Cursor) -> Fut<'a, Result<(Cursor, Event)>> {
         Box::pin(async move {
             self.in_tx = false;
+            self.watchdog.forget();
             if self.lock.check().await.is_err() {
                 self.lock = lock::take(&self.connection, &self.terms, GONE).await?;
             }
-            self.work = session::open(&self.connection, &self.terms, "midwatch/run").await?;
+            self.work = session::open(&self.connection, &self.terms, &session::WORK).await?;
             self.tables = None;
             self.take_fence(number(&begun.run)?, "reconnected", Some(begun.fence)).await
         })
@@ -556,7 +489,8 @@ impl Writer for PgWriter {
 
     fn close(self: Box<Self>) -> Fut<'static, ()> {
         Box::pin(async move {
-            let this = *self;
+            let mut this = *self;
+            this.watchdog.stop(&mut this.work).await;
             let _ = this.work.close().await;
             this.lock.close().await;
         })

@@ -35,7 +35,7 @@ pub struct Policy {
     pub lock_timeout_ms: u64,
     /// Attempts for one batch, or for the statements of one step.
     pub lock_attempts: u32,
-    /// A statement of a batch that takes longer is cancelled (milliseconds).
+    /// A batch, or the statements of a step, that take longer are rolled back (milliseconds).
     pub statement_timeout_ms: u64,
     /// How long a run waits for a server that is gone to come back (seconds).
     pub reconnect_s: u32,
