@@ -8,6 +8,7 @@
 mod common;
 
 mod limits;
+mod network;
 #[expect(dead_code, reason = "what the tests of faults have for more")]
 #[path = "../faults/program.rs"]
 mod program;

@@ -20,6 +20,7 @@ mod reader;
 mod row_sql;
 mod session;
 mod shared;
+mod silence;
 mod tx;
 mod vitals;
 mod writer;

@@ -1,6 +1,7 @@
 //! A small pool of read-only sessions. Small on purpose: the console's own load is bounded by it.
 
 use crate::dialect::postgres::shared::{Shared, lock};
+use crate::dialect::postgres::silence::Silence;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -11,6 +12,7 @@ use super::connect::Connection;
 use super::error::{is_disconnect, read_error};
 use super::{identity, vitals};
 use crate::dialect::postgres::tx::{Tx, begin, begin_text};
+use crate::engine::model::cause::Cause;
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::load::ServerLoad;
 use crate::engine::model::target::ServerInfo;
@@ -24,13 +26,12 @@ const SESSIONS: usize = 3;
 /// Idle sessions are kept for the next look.
 const STATEMENT_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// Opening a transaction is no work: a server that takes this long does not answer.
-const BEGIN_TIMEOUT: Duration = Duration::from_secs(5);
 /// After this the console says that the server does not answer.
 const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(4);
 
 fn silent(limit: Duration) -> Error {
     Error::unobserved(format!("failed to read: no answer within {} s", limit.as_secs()))
+        .cause(Cause::ConnectionLost)
         .hint("the server or the network does not respond; midwatch keeps trying")
 }
 
@@ -44,6 +45,7 @@ impl PgReader {
     /// Does not connect yet.
     pub fn new(connection: Connection) -> Self {
         let shared = Shared {
+            silence: Silence::new(connection.clone()),
             connection,
             pooled: AtomicBool::new(false),
             direct: AtomicBool::new(false),
@@ -80,8 +82,9 @@ impl PgReader {
                 Some(c) => c,
                 None => self.shared.open().await?,
             };
-            let begun = tokio::time::timeout(BEGIN_TIMEOUT, begin(&mut connection, &text)).await;
-            let Ok(begun) = begun else { return Err(silent(BEGIN_TIMEOUT)) };
+            let patience = self.shared.connection.patience();
+            let begun = tokio::time::timeout(patience, begin(&mut connection, &text)).await;
+            let Ok(begun) = begun else { return Err(silent(patience)) };
             match begun {
                 Ok(backend) => {
                     return Ok(Tx::new(Arc::clone(&self.shared), connection, permit, backend, timeout));

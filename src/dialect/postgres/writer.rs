@@ -11,6 +11,7 @@ mod transaction;
 mod watchdog;
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -24,6 +25,7 @@ use super::error::{Coded as _, LOST, write_error};
 use super::journal::append::append;
 use super::journal::entries::ALTERED_RUNS;
 use super::lock::Held;
+use super::silence::Silence;
 use super::{lock, session};
 use crate::dialect::postgres::numbers::millis;
 use crate::engine::gate::guard::Approved;
@@ -55,26 +57,47 @@ impl PgWriters {
     }
 }
 
+/// After a silence.
+fn unanswered(what: &str, silence: &Silence) -> Error {
+    let message = format!("failed to {what}: no answer within {} s", silence.limit().as_secs());
+    Error::new(Class::Failed, message).sqlstate(LOST)
+}
+
+impl PgWriters {
+    async fn open_all(
+        &self,
+        approved: &Approved,
+        terms: &RunLimits,
+        silence: &Arc<Silence>,
+    ) -> Result<PgWriter> {
+        // Whoever resumes may come before the server has noticed that the dead client is gone.
+        let patience = if approved.resumes().is_some() { GONE } else { Duration::ZERO };
+        let lock = lock::take(&self.connection, terms, patience).await?;
+        let mut work = session::open(&self.connection, terms, &session::WORK).await?;
+        session::check_identity(&mut work, &approved.plan().identity).await?;
+        Ok(PgWriter {
+            name: session::name(&mut work).await?,
+            watchdog: Watchdog::open(&self.connection, terms).await?,
+            connection: self.connection.clone(),
+            terms: terms.clone(),
+            lock,
+            work,
+            budget: Budget::new(0),
+            in_tx: false,
+            committing: false,
+            silence: Arc::clone(silence),
+            silent: false,
+            tables: None,
+        })
+    }
+}
+
 impl Writers for PgWriters {
     fn open<'a>(&'a self, approved: &'a Approved, terms: &'a RunLimits) -> Fut<'a, Result<Box<dyn Writer>>> {
         Box::pin(async move {
-            // Whoever resumes may come before the server has noticed that the dead client is gone.
-            let patience = if approved.resumes().is_some() { GONE } else { Duration::ZERO };
-            let lock = lock::take(&self.connection, terms, patience).await?;
-            let mut work = session::open(&self.connection, terms, &session::WORK).await?;
-            let watchdog = Watchdog::open(&self.connection, terms).await?;
-            session::check_identity(&mut work, &approved.plan().identity).await?;
-            let writer = PgWriter {
-                connection: self.connection.clone(),
-                terms: terms.clone(),
-                lock,
-                work,
-                watchdog,
-                budget: Budget::new(0),
-                in_tx: false,
-                committing: false,
-                tables: None,
-            };
+            let silence = Arc::new(Silence::new(self.connection.clone()));
+            let opened = silence.heard(None, self.open_all(approved, terms, &silence)).await;
+            let writer = opened.unwrap_or_else(|| Err(unanswered("open the run's sessions", &silence)))?;
             Ok(Box::new(writer) as Box<dyn Writer>)
         })
     }
@@ -91,6 +114,11 @@ struct PgWriter {
     in_tx: bool,
     /// A COMMIT is on its way.
     committing: bool,
+    silence: Arc<Silence>,
+    /// Process and start of the writing session.
+    name: String,
+    /// No answer came, and none is waited for any more.
+    silent: bool,
     /// The step whose batches' tables the session has.
     tables: Option<usize>,
 }
@@ -179,7 +207,7 @@ impl PgWriter {
              where u.applied > 0 and (u.undoes = r.id or u.undoes = r.undoes and u.id > r.id))"
                 .to_owned()
         };
-        let me = session::name(&mut self.work).await?;
+        let me = self.name.clone();
         let outcome = async {
             self.open_tx().await?;
             let sql = format!("update midwatch.runs r set fence = nextval('midwatch.fences'), lock_pid = $2, backends = array[$3], \
@@ -210,13 +238,28 @@ impl PgWriter {
     }
 }
 
+impl PgWriter {
+    /// New sessions, once the old ones are gone.
+    async fn reconnect(&mut self, begun: &Cursor) -> Result<(Cursor, Event)> {
+        self.in_tx = false;
+        self.watchdog.forget();
+        if self.lock.check().await.is_err() {
+            self.lock = lock::take(&self.connection, &self.terms, GONE).await?;
+        }
+        self.work = session::open(&self.connection, &self.terms, &session::WORK).await?;
+        self.name = session::name(&mut self.work).await?;
+        (self.silent, self.tables) = (false, None);
+        self.take_fence(number(&begun.run)?, "reconnected", Some(begun.fence)).await
+    }
+}
+
 impl Writer for PgWriter {
     fn begin<'a>(&'a mut self, plan: &'a Plan, bootstrap: &'a [String]) -> Fut<'a, Result<Cursor>> {
-        Box::pin(async move {
-            let me = session::name(&mut self.work).await?;
-            self.open_tx().await?;
+        Box::pin(self.heard("write the intent into the journal", async move |w| {
+            let me = w.name.clone();
+            w.open_tx().await?;
             for sql in bootstrap {
-                self.raw("create the journal", sql).await?;
+                w.raw("create the journal", sql).await?;
             }
             let text = serde_json::to_string(plan)
                 .map_err(|e| Error::new(Class::Failed, format!("failed to write the plan down: {e}")))?;
@@ -231,12 +274,12 @@ impl Writer for PgWriter {
                 .bind(text)
                 .bind(plan.digest.clone())
                 .bind(undoes)
-                .bind(self.terms.operator.to_string())
-                .bind(self.lock.pid)
+                .bind(w.terms.operator.to_string())
+                .bind(w.lock.pid)
                 .bind(me)
                 .bind(int(plan.rows))
                 .bind(int(bootstrap.len() as u64))
-                .fetch_one(&mut self.work)
+                .fetch_one(&mut w.work)
                 .await
                 .map_err(|e| write_error(&e, "write the intent into the journal"))?;
             let run: i64 =
@@ -245,12 +288,12 @@ impl Writer for PgWriter {
                 // Its client may be cut off and come back: what is taken back is not gone on with.
                 sqlx::query("update midwatch.runs set fence = nextval('midwatch.fences') where id = $1")
                     .bind(undone)
-                    .execute(&mut self.work)
+                    .execute(&mut w.work)
                     .await
                     .map_err(|e| write_error(&e, "take the fence of the run that is taken back"))?;
             }
-            self.begun(run).await
-        })
+            w.begun(run).await
+        }))
     }
 
     fn stage<'a>(
@@ -260,10 +303,10 @@ impl Writer for PgWriter {
         from: u64,
         rows: &'a [RawRow],
     ) -> Fut<'a, Result<()>> {
-        Box::pin(async move {
+        Box::pin(self.heard("write the planned rows into the journal", async move |w| {
             let text = copy_text(&run.run, step, from, rows);
             let copy = async {
-                let mut copy = self
+                let mut copy = w
                     .work
                     .copy_in_raw(
                         "copy midwatch.planned_rows (run, step, seq, unit, key, before, after) from stdin",
@@ -273,25 +316,25 @@ impl Writer for PgWriter {
                 copy.finish().await
             };
             copy.await.map(drop).map_err(|e| write_error(&e, "write the planned rows into the journal"))
-        })
+        }))
     }
 
     fn staged<'a>(&'a mut self, begun: &'a Cursor, body: &'a Value) -> Fut<'a, Result<Event>> {
-        Box::pin(async move {
+        Box::pin(self.heard("write the intent into the journal", async move |w| {
             let run = number(&begun.run)?;
             let started = sqlx::query("select started_at::text from midwatch.runs where id = $1")
                 .bind(run)
-                .fetch_one(&mut self.work)
+                .fetch_one(&mut w.work)
                 .await
                 .and_then(|row| row.try_get::<String, _>(0))
                 .map_err(|e| write_error(&e, "read when the run began"))?;
             let mut body = body.clone();
             put(&mut body, "began", json!(started));
-            put(&mut body, "planned", json!(self.planned_sum(run).await?));
-            let event = self.event(run, "intent", &body).await?;
-            self.commit("write the intent into the journal").await?;
+            put(&mut body, "planned", json!(w.planned_sum(run).await?));
+            let event = w.event(run, "intent", &body).await?;
+            w.commit("write the intent into the journal").await?;
             Ok(event)
-        })
+        }))
     }
 
     fn abandon(&mut self) -> Fut<'_, ()> {
@@ -299,7 +342,9 @@ impl Writer for PgWriter {
     }
 
     fn take_over<'a>(&'a mut self, run: &'a str) -> Fut<'a, Result<(Cursor, Event)>> {
-        Box::pin(async move { self.take_fence(number(run)?, "resumed", None).await })
+        Box::pin(
+            self.heard("take the run over", async move |w| w.take_fence(number(run)?, "resumed", None).await),
+        )
     }
 
     fn statements<'a>(
@@ -320,7 +365,7 @@ impl Writer for PgWriter {
             let end = upto == statements.len();
             let applied = if counted { ran as u64 } else { 0 };
             let (next, checkpoint) = if end { (begun.step + 1, 0) } else { (begun.step, upto as u64) };
-            self.watchdog.watch(&mut self.work, None).await?;
+            self.watched(None).await?;
             let event = self
                 .fenced(begun, "run the step's statements", async |w, run| {
                     let since = Instant::now();
@@ -361,7 +406,7 @@ impl Writer for PgWriter {
                     .await?;
                 self.tables = Some(b.begun.step);
             }
-            self.watchdog.watch(&mut self.work, None).await?;
+            self.watched(None).await?;
             self.fenced(b.begun, "commit the batch", async |w, run| w.work_batch(b, run).await).await
         })
     }
@@ -370,8 +415,9 @@ impl Writer for PgWriter {
         Box::pin(async move {
             // Who does not own them is told so by a warning, and goes on with worse plans.
             let analyse = "set statement_timeout = '10s'; analyze midwatch.planned_rows, midwatch.images; reset statement_timeout";
-            if let Err(e) = sqlx::raw_sql(analyse).execute(&mut self.work).await {
-                tracing::debug!("{}", write_error(&e, "analyse the journal's tables"));
+            let what = "analyse the journal's tables";
+            if let Err(e) = self.heard(what, async |w| w.raw(what, analyse).await).await {
+                tracing::debug!("{e}");
             }
         })
     }
@@ -464,14 +510,9 @@ impl Writer for PgWriter {
 
     fn recover<'a>(&'a mut self, begun: &'a Cursor) -> Fut<'a, Result<(Cursor, Event)>> {
         Box::pin(async move {
-            self.in_tx = false;
-            self.watchdog.forget();
-            if self.lock.check().await.is_err() {
-                self.lock = lock::take(&self.connection, &self.terms, GONE).await?;
-            }
-            self.work = session::open(&self.connection, &self.terms, &session::WORK).await?;
-            self.tables = None;
-            self.take_fence(number(&begun.run)?, "reconnected", Some(begun.fence)).await
+            let silence = Arc::clone(&self.silence);
+            let recovered = silence.heard(None, self.reconnect(begun)).await;
+            recovered.unwrap_or_else(|| Err(unanswered("reconnect", &silence)))
         })
     }
 

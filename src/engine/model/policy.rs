@@ -39,6 +39,8 @@ pub struct Policy {
     pub statement_timeout_ms: u64,
     /// How long a run waits for a server that is gone to come back (seconds).
     pub reconnect_s: u32,
+    /// How long a server may say nothing, not even to another session, before what waits for it ends (seconds).
+    pub silence_s: u32,
 }
 
 impl Default for Policy {
@@ -60,6 +62,7 @@ impl Default for Policy {
             lock_attempts: 12,
             statement_timeout_ms: 60_000,
             reconnect_s: 30,
+            silence_s: 15,
         }
     }
 }

@@ -113,6 +113,8 @@ pub struct RunCx<'a> {
     pub(in crate::engine) marks: Vec<(i64, u64)>,
     /// What is told at the end besides.
     pub said: Vec<String>,
+    /// The server did not come back when it was waited for: it is not waited for again.
+    pub(in crate::engine) unreachable: bool,
     /// What the tasks of this session hand on to each other.
     pub kept: TaskValues,
 }

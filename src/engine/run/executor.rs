@@ -100,7 +100,9 @@ pub(in crate::engine) async fn run(
             return match not_begun {
                 NotBegun::Refused(done) => *done,
                 // What is known of it is looked up without the target's lock.
-                NotBegun::IntentFailed(e) => unstarted::outcome_unknown_start(setup.facts, plan, *e).await,
+                NotBegun::IntentFailed(e) => {
+                    unstarted::outcome_unknown_start(setup.facts, plan, progress.run.take(), *e).await
+                }
             };
         }
     };
@@ -121,6 +123,7 @@ pub(in crate::engine) async fn run(
         progress,
         marks: vec![],
         said: vec![],
+        unreachable: false,
         kept: TaskValues::default(),
     };
     run.finish(setup.runners).await

@@ -41,7 +41,7 @@ fn as_one(statements: &[String]) -> String {
 
 impl PgWriter {
     pub(super) async fn work_locked(&mut self, begun: &Cursor, what: &Locked<'_>) -> Result<Released> {
-        self.watchdog.watch(&mut self.work, Some(what.budget_ms)).await?;
+        self.watched(Some(what.budget_ms)).await?;
         let released = self.locked_within(begun, what).await.map_err(|e| late(e, what));
         // Where the session was ended the watch has ended with it.
         self.watchdog.stop(&mut self.work).await;

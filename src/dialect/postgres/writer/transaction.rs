@@ -4,13 +4,14 @@
 //! a statement by `statement_timeout`, which is what is left of the budget; while the server sends to it by the
 //! [`watchdog`](super::watchdog), since no timeout of the server ends that.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::AssertSqlSafe;
 
-use super::super::error::{Coded as _, LOST, TIMED_OUT, is_disconnect, write_error};
-use super::PgWriter;
+use super::super::error::{Coded as _, TIMED_OUT, is_disconnect, write_error};
 use super::budget::{Budget, GRACE};
+use super::{PgWriter, unanswered};
 use crate::dialect::postgres::numbers::number;
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::port::writer::Cursor;
@@ -19,9 +20,6 @@ use crate::engine::port::writer::Cursor;
 const IDLE: Duration = Duration::from_secs(1);
 /// The first version that bounds a whole transaction.
 const BOUNDS_TRANSACTIONS: u32 = 170_000;
-
-/// After the server's own limits, how long until we believe that nobody answers any more.
-const SILENCE: Duration = Duration::from_secs(10);
 
 impl PgWriter {
     pub(super) async fn raw(&mut self, what: &str, sql: &str) -> Result<()> {
@@ -84,8 +82,10 @@ impl PgWriter {
     /// The one place where something becomes durable. Without an answer nobody knows whether it has. Deferred checks are
     /// made before it: no timeout of the server counts inside COMMIT.
     pub(super) async fn commit(&mut self, what: &str) -> Result<()> {
+        self.committing = true;
         let done =
             sqlx::raw_sql("set constraints all immediate; commit").execute(&mut self.work).await.map(drop);
+        self.committing = false;
         let open = done.as_ref().is_err_and(|e| !is_disconnect(e));
         self.in_tx = open;
         done.map_err(|e| {
@@ -108,29 +108,51 @@ impl PgWriter {
         what: &str,
         work: impl AsyncFnOnce(&mut Self, i64) -> Result<T>,
     ) -> Result<T> {
-        // The server has its own limits; this one is for a server or a network that says nothing at all.
-        let limit = Duration::from_millis(self.terms.statement_timeout_ms) * 2 + SILENCE;
-        let transaction = async {
-            self.open_bounded_tx().await?;
-            let run = number(&begun.run)?;
-            self.check_fence(begun, what, run).await?;
-            let value = work(self, run).await?;
-            self.bound(what).await?;
-            self.committing = true;
-            let committed = self.commit(what).await;
-            self.committing = false;
-            committed.map(|()| value)
-        };
-        let Ok(outcome) = tokio::time::timeout(limit, transaction).await else {
-            self.in_tx = false;
-            let silent = format!("failed to {what}: no answer within {} s", limit.as_secs());
-            let error = Error::new(Class::Failed, silent).sqlstate(LOST);
-            return Err(if std::mem::take(&mut self.committing) { error.ambiguous() } else { error });
-        };
+        let outcome = self
+            .heard(what, async |w| {
+                w.open_bounded_tx().await?;
+                let run = number(&begun.run)?;
+                w.check_fence(begun, what, run).await?;
+                let value = work(w, run).await?;
+                w.bound(what).await?;
+                w.commit(what).await?;
+                Ok(value)
+            })
+            .await;
         if outcome.is_err() {
             self.rollback().await;
         }
         outcome
+    }
+
+    fn process(&self) -> Option<i32> {
+        self.name.split_once('@').and_then(|(pid, _)| pid.parse().ok())
+    }
+
+    /// Has the server watch the session, before it locks what others want.
+    pub(super) async fn watched(&mut self, budget_ms: Option<u64>) -> Result<()> {
+        self.heard("have the server watch the session", async |w| {
+            w.watchdog.watch(&mut w.work, &w.name, budget_ms).await
+        })
+        .await
+    }
+
+    /// The result of `work`, for as long as the server shows that it is there. After its silence the session is not used
+    /// again: what is known of the run is read by a new one.
+    pub(super) async fn heard<T>(
+        &mut self,
+        what: &str,
+        work: impl AsyncFnOnce(&mut Self) -> Result<T>,
+    ) -> Result<T> {
+        let silence = Arc::clone(&self.silence);
+        if !self.silent
+            && let Some(outcome) = silence.heard(self.process(), work(self)).await
+        {
+            return outcome;
+        }
+        (self.in_tx, self.silent) = (false, true);
+        let error = unanswered(what, &silence);
+        Err(if std::mem::take(&mut self.committing) { error.ambiguous() } else { error })
     }
 
     /// The run is still ours, and stays so until the transaction's end.

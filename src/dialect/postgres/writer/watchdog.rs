@@ -91,7 +91,12 @@ impl Watchdog {
     }
 
     /// Has the server watch the session `work`; with a budget also end it a second after that is spent.
-    pub(super) async fn watch(&mut self, work: &mut PgConnection, budget_ms: Option<u64>) -> Result<()> {
+    pub(super) async fn watch(
+        &mut self,
+        work: &mut PgConnection,
+        watched: &str,
+        budget_ms: Option<u64>,
+    ) -> Result<()> {
         if self.refused {
             return Ok(());
         }
@@ -101,7 +106,7 @@ impl Watchdog {
         }
         self.stop(work).await;
         let (mut session, pid) = self.session().await?;
-        let sql = watch_sql(&session::name(work).await?, budget_ms);
+        let sql = watch_sql(watched, budget_ms);
         let task = tokio::spawn(async move {
             // Cancelled by us it can be used again; whatever else it was, the next one shows.
             let _ = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut session).await;
