@@ -53,17 +53,54 @@ async fn pass(
     }
 }
 
-/// At 4eabe32 `apply` ended after 280 s at `reconnect_s = 5`, `check` and `journal verify` not within 75 s, `doctor` after
-/// 70 s. With 3 s of silence each must end within some of them, and say so; the run is resumed.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_network_that_swallows_everything_ends_every_command() {
+/// A database reached through a proxy; its URL without one comes second.
+async fn behind_a_proxy(policy: &str) -> (World, Proxy, String) {
     let world = World::new(lasting(), Template::Ready).await;
     let direct = world.rig.server.url(&world.db);
     let proxy = Proxy::start(world.rig.server.socket_dir().join(".s.PGSQL.5432")).await;
     let user = direct.split("://").nth(1).and_then(|rest| rest.split('@').next()).unwrap();
     let through = format!("postgres://{user}@127.0.0.1:{}/{}?sslmode=disable", proxy.port, world.db);
-    let policy = "batch_rows = 7\nlock_timeout_ms = 500\nreconnect_s = 1\nsilence_s = 3";
     world.configure(&through, policy);
+    (world, proxy, direct)
+}
+
+const POLICY: &str = "batch_rows = 7\nlock_timeout_ms = 500\nreconnect_s = 1\nsilence_s = 3";
+
+/// At 4eabe32 the exit code was 6 (nothing was changed), without the number of the run that stands in the journal.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_intent_whose_commit_has_no_answer_names_its_run() {
+    let (world, proxy, direct) = behind_a_proxy(POLICY).await;
+    let planned = world.plan(&["plan", "backfill", "--set", "limit=24"], "plan.json").await;
+    let before = world.last_run().await;
+    world.arm("intent_commit", None, None).await;
+    let mut program = world.start(&planned.apply());
+    world.held(&mut program, "midwatch/run", "wait_event = 'PgSleep'").await;
+    proxy.holds.store(true, Ordering::Release);
+    world.disarm().await;
+    until("the intent is in the journal", async || world.last_run().await > before).await;
+    let run = world.last_run().await.to_string();
+    let end = program.end().await;
+    assert_eq!(end.code, 8, "{end:?}");
+    let said = end.json();
+    assert_eq!((&said["run"]["id"], &said["run"]["outcome"]), (&run.as_str().into(), &"ambiguous".into()));
+    assert_eq!(said["error"]["ambiguous"], true, "{end:?}");
+    assert!(said["error"]["message"].as_str().unwrap().contains("look at midwatch runs"), "{end:?}");
+    proxy.holds.store(false, Ordering::Release);
+    world.configure(&direct, POLICY);
+    let resumed = world.midwatch(&["resume", &run, "--json"]).await;
+    assert_eq!(
+        (resumed.code, &resumed.json()["run"]["rows_applied"]),
+        (0, &planned.rows.into()),
+        "{resumed:?}"
+    );
+    world.drop().await;
+}
+
+/// At 4eabe32 `apply` ended after 280 s at `reconnect_s = 5`, `check` and `journal verify` not within 75 s, `doctor` after
+/// 70 s. With 3 s of silence each must end within some of them, and say so; the run is resumed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_network_that_swallows_everything_ends_every_command() {
+    let (world, proxy, direct) = behind_a_proxy(POLICY).await;
     let planned = world.plan(&["plan", "backfill", "--set", "limit=24"], "plan.json").await;
 
     world.arm("entry", Some(2), None).await;
@@ -100,7 +137,7 @@ async fn a_network_that_swallows_everything_ends_every_command() {
     assert!(since.elapsed() < Duration::from_secs(20), "doctor: {:?}: {end:?}", since.elapsed());
     assert_eq!(end.code, 5, "{end:?}");
     proxy.holds.store(false, Ordering::Release);
-    world.configure(&direct, policy);
+    world.configure(&direct, POLICY);
     until("the run's old sessions are gone", async || world.waiting("midwatch/run", "true").await.is_empty())
         .await;
     let resumed = world.midwatch(&["resume", &run, "--json"]).await;
