@@ -155,8 +155,8 @@ async fn stalls(world: &World, attack: Attack, moment: Moment, args: &[&str]) ->
         pid = world.held(&mut program, "midwatch/run", "wait_event = 'PgSleep'").await;
     }
     program.send(Signal::STOP);
-    let writer = Writer::start(&world, attack.table).await;
-    writer.waits(&world).await;
+    let writer = Writer::start(world, attack.table).await;
+    writer.waits(world).await;
     if moment == Moment::Idle || moment == Moment::Sending {
         world.execute("delete from fault.gate where step = 'held'").await;
     }
