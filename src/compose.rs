@@ -3,6 +3,7 @@
 use crate::engine::port::reader::Fut;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::Utc;
 
@@ -38,7 +39,8 @@ pub async fn connect(selected: Selected) -> Result<Engine> {
     check_questions(features::OPERATIONS, features::VERDICTS)?;
     let url = selected.url.as_ref().map(Secret::expose);
     let dialect = dialect::by_url(url)?;
-    let Target { reader, writers, host, database } = dialect.connect(url)?;
+    let Target { reader, writers, host, database } =
+        dialect.connect(url, Duration::from_secs(selected.policy.silence_s.max(1).into()))?;
     let server = reader.server().await?;
     let profile = profile(&*reader, &selected).await?;
     reader.set_search_path(&profile.search_path);

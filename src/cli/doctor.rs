@@ -20,6 +20,9 @@ use std::collections::BTreeSet;
 /// Clocks further apart than this make ages wrong.
 const SKEW_MS: i64 = 2_000;
 
+/// A target that says nothing for so long is reported, and the next is looked at.
+const SILENCE_S: u32 = 10;
+
 #[derive(Default)]
 struct DoctorReport(Vec<DoctorLine>);
 
@@ -136,7 +139,10 @@ async fn targets(cli: &Cli, parts: &Parts, config: &Config, sheet: &mut DoctorRe
     for name in names {
         let label = format!("target {}", name.as_deref().unwrap_or("(environment)"));
         let opened = match config.select(name.as_deref()) {
-            Ok(selected) => (parts.connect)(overrides(cli).apply(selected)).await,
+            Ok(mut selected) => {
+                selected.policy.silence_s = selected.policy.silence_s.min(SILENCE_S);
+                (parts.connect)(overrides(cli).apply(selected)).await
+            }
             Err(e) => Err(e),
         };
         match opened {

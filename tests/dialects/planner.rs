@@ -161,7 +161,7 @@ async fn what_the_server_cannot_do_blocks_a_plan_that_needs_it() {
         line(
             "limits",
             Ready::Warn,
-            "a statement whose client is gone runs to its end: there is no limit for writes",
+            "a session whose client is stopped can keep its locks: there is no limit for writes",
         ),
         line("blockers", Ready::Warn, "sessions that hold a lock are not shown: needs PROCESS"),
     ];

@@ -47,8 +47,13 @@ impl Program {
 
     /// As ^C does.
     pub(crate) fn interrupt(&self) {
+        self.send(rustix::process::Signal::INT);
+    }
+
+    /// STOP stops all of it, and its sockets stay open.
+    pub(crate) fn send(&self, signal: rustix::process::Signal) {
         let pid = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+        rustix::process::kill_process(pid, signal).unwrap();
     }
 
     /// What it said so far.

@@ -12,11 +12,22 @@ mod desk;
 mod files;
 mod fuzz;
 mod journal;
+mod limits;
+mod network;
 mod not_utf8;
 #[cfg(feature = "tui")]
 mod pasting;
 mod planted;
+#[expect(dead_code, reason = "what the tests of faults have for more")]
+#[path = "../faults/program.rs"]
+mod program;
 mod resume;
 mod sandbox;
 mod secrets;
+#[expect(dead_code, reason = "what the tests of faults have for more")]
+#[path = "../faults/servers.rs"]
+mod servers;
 mod terminal;
+#[expect(dead_code, reason = "what the tests of faults have for more")]
+#[path = "../faults/world.rs"]
+mod world;

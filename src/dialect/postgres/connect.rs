@@ -1,6 +1,8 @@
 //! From a url (or the `PG*` environment) to connections that can only read.
 
 use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgConnection};
@@ -14,6 +16,12 @@ use crate::engine::model::secret::{Secret, percent_decoded, redact, scrub};
 /// Longest wait for a connection: an unreachable host must not look like a slow query.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// The same where the server was silent the last time: not each of many questions waits as long.
+const SILENT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long a server may say nothing, where nobody has said.
+const SILENCE: Duration = Duration::from_secs(15);
+
 /// What every reader session sets at connect, where nothing stands between us and the server.
 const SESSION: [(&str, &str); 2] = [("default_transaction_read_only", "on"), ("search_path", OWN_PATH)];
 
@@ -23,6 +31,9 @@ pub struct Connection {
     options: PgConnectOptions,
     /// For messages: `host:port/database`, never the password.
     place: String,
+    silence: Duration,
+    /// No answer came for that long; until a connection is made.
+    silent: Arc<AtomicBool>,
 }
 
 impl Connection {
@@ -49,7 +60,27 @@ impl Connection {
         };
         let options = options.application_name("midwatch/reader").disable_statement_logging();
         let place = place(&options);
-        Ok(Self { options, place })
+        Ok(Self { options, place, silence: SILENCE, silent: Arc::default() })
+    }
+
+    /// The same, with another limit on how long the server may say nothing.
+    #[must_use]
+    pub fn ending_on_silence(self, silence: Duration) -> Self {
+        Self { silence, ..self }
+    }
+
+    /// How long the server may say nothing.
+    pub(super) fn silence(&self) -> Duration {
+        self.silence
+    }
+
+    pub(super) fn set_silent(&self) {
+        self.silent.store(true, Ordering::Relaxed);
+    }
+
+    /// How long to wait for what is no work for a server.
+    pub(super) fn patience(&self) -> Duration {
+        if self.silent.load(Ordering::Relaxed) { SILENT_TIMEOUT } else { CONNECT_TIMEOUT }
     }
 
     /// `host:port/database`.
@@ -132,11 +163,15 @@ impl Connection {
     }
 
     async fn try_open(&self, options: &PgConnectOptions) -> std::result::Result<PgConnection, sqlx::Error> {
-        match tokio::time::timeout(CONNECT_TIMEOUT, PgConnection::connect_with(options)).await {
-            Ok(result) => result,
+        let patience = self.patience();
+        match tokio::time::timeout(patience, PgConnection::connect_with(options)).await {
+            Ok(result) => {
+                self.silent.store(false, Ordering::Relaxed);
+                result
+            }
             Err(_) => Err(sqlx::Error::Io(std::io::Error::new(
                 std::io::ErrorKind::TimedOut,
-                format!("no answer within {} s", CONNECT_TIMEOUT.as_secs()),
+                format!("no answer within {} s", patience.as_secs()),
             ))),
         }
     }

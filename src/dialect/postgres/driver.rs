@@ -1,6 +1,7 @@
 //! PostgreSQL's URLs, and what they open.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::dialect::postgres::Postgres;
 use crate::dialect::postgres::connect::Connection;
@@ -14,8 +15,8 @@ impl Driver for Postgres {
         &["postgres", "postgresql"]
     }
 
-    fn connect(&self, url: Option<&str>) -> Result<Target> {
-        let connection = Connection::new(url)?;
+    fn connect(&self, url: Option<&str>, silence: Duration) -> Result<Target> {
+        let connection = Connection::new(url)?.ending_on_silence(silence);
         let (host, database) = connection.names();
         let reader = Arc::new(PgReader::new(connection.clone()));
         Ok(Target { reader, writers: Arc::new(PgWriters::new(connection)), host, database })

@@ -7,6 +7,10 @@ use crate::engine::model::error::{Class, Error};
 
 /// In place of an `SQLSTATE`: no answer came.
 pub(super) const LOST: &str = "08006";
+/// A statement that was cancelled, by its timeout too.
+pub(super) const TIMED_OUT: &str = "57014";
+/// Sessions that the server has ended: at its end, by a timeout of idle or of long transactions, or of idle sessions.
+const ENDED: [&str; 6] = ["57P01", "57P02", "57P03", "57P05", "25P03", "25P04"];
 /// A lock that was not available in time.
 const LOCKED: &str = "55P03";
 /// The code of work inside locks that took longer than its budget.
@@ -20,8 +24,9 @@ const TEST_ENDED: &str = "MW000";
 pub(super) fn cause(code: &str) -> (Cause, bool) {
     let cause = match code {
         LOCKED | "40P01" | "40001" => Cause::Busy,
-        LOST | "08003" | "57P01" | "57P02" | "57P03" => Cause::ConnectionLost,
-        "57014" => Cause::Cancelled,
+        LOST | "08003" => Cause::ConnectionLost,
+        _ if ENDED.contains(&code) => Cause::ConnectionLost,
+        TIMED_OUT => Cause::Cancelled,
         "42501" => Cause::NotAllowed,
         "42P01" | "42704" | "42883" | "3F000" => Cause::NoSuchObject,
         "25006" => Cause::ReadOnly,
@@ -79,8 +84,9 @@ pub(super) fn unsupported_startup(e: &sqlx::Error) -> bool {
 pub(super) fn is_disconnect(e: &sqlx::Error) -> bool {
     match e {
         sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed => true,
-        other => database(other)
-            .is_some_and(|d| matches!(d.code(), "57P01" | "57P02" | "57P03" | "08006" | "08003")),
+        other => {
+            database(other).is_some_and(|d| matches!(d.code(), LOST | "08003") || ENDED.contains(&d.code()))
+        }
     }
 }
 
@@ -165,6 +171,9 @@ pub(super) fn write_error(e: &sqlx::Error, what: &str) -> Error {
         "42501" => Some("the role lacks a privilege: see the plan's preflight"),
         "23514" => Some("a CHECK of the table forbids it: see the plan's preflight"),
         "23001" => Some("a trigger forbids it: see the plan's guard"),
+        "25P03" | "25P04" => {
+            Some("the server ended the session: this program was stopped, or its network slow")
+        }
         "57P01" | "57P02" | "57P03" => Some("the server is stopping, starting, or has ended our session"),
         _ => None,
     };
@@ -243,7 +252,10 @@ mod tests {
     fn each_code_has_the_cause_that_is_decided_by() {
         let all = [
             (Cause::Busy, &["55P03", "40P01", "40001"][..]),
-            (Cause::ConnectionLost, &["08003", "08006", "57P01", "57P02", "57P03"]),
+            (
+                Cause::ConnectionLost,
+                &["08003", "08006", "57P01", "57P02", "57P03", "57P05", "25P03", "25P04"],
+            ),
             (Cause::Cancelled, &["57014"]),
             (Cause::OverBudget, &["MW001"]),
             (Cause::Unequal, &["MW002"]),

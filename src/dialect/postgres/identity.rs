@@ -24,6 +24,7 @@ struct Identity {
     in_recovery: bool,
     superuser: bool,
     marker: Option<String>,
+    watches: bool,
     now: DateTime<Utc>,
 }
 
@@ -35,6 +36,9 @@ select split_part(current_setting('server_version'), ' ', 1) as version,
        pg_is_in_recovery() as in_recovery,
        (select rolsuper from pg_roles where rolname = current_user) as superuser,
        current_setting('midwatch.environment', true) as marker,
+       coalesce((select has_language_privilege(oid, 'usage') from pg_language where lanname = 'plpgsql'), false)
+         and (select bool_and(has_function_privilege(oid, 'execute')) from pg_proc
+              where proname in ('pg_terminate_backend', 'pg_cancel_backend', 'pg_sleep')) as watches,
        clock_timestamp() as now";
 
 pub(super) async fn read(facts: &dyn Reader) -> Result<ServerInfo> {
@@ -61,7 +65,7 @@ pub(super) async fn read(facts: &dyn Reader) -> Result<ServerInfo> {
         superuser: id.superuser,
         skew_ms: (id.now - middle).num_milliseconds(),
         marker: id.marker.as_deref().and_then(Environment::parse),
-        abilities: abilities(false),
+        abilities: abilities(id.watches),
     })
 }
 
@@ -83,20 +87,31 @@ pub(super) fn pooled() -> ServerNote {
     }
 }
 
-/// Every PostgreSQL can do all of it; a pooler gives each transaction another session.
-pub(super) fn abilities(pooled: bool) -> Abilities {
-    let session_lock = if pooled {
-        Ability::no(
-            "a connection pooler stands between: changes need a direct connection",
-            "give the target the server's own address and port",
-        )
-    } else {
+/// A pooler gives each transaction another session.
+pub(super) fn session_lock(pooled: bool) -> Ability {
+    if !pooled {
+        return Ability::Yes;
+    }
+    Ability::no(
+        "a connection pooler stands between: changes need a direct connection",
+        "give the target the server's own address and port",
+    )
+}
+
+/// What every PostgreSQL can do, and whether this role may have the server watch a session (`writer/watchdog`).
+fn abilities(watches: bool) -> Abilities {
+    let write_limit = if watches {
         Ability::Yes
+    } else {
+        Ability::no(
+            "this role may not use plpgsql, or not execute pg_terminate_backend, pg_cancel_backend and pg_sleep",
+            "grant both to the role",
+        )
     };
     Abilities {
-        session_lock,
+        session_lock: session_lock(false),
         transactional_ddl: Ability::Yes,
-        write_limit: Ability::Yes,
+        write_limit,
         shared_snapshot: Ability::Yes,
         lock_holders: Ability::Yes,
     }

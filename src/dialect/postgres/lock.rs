@@ -52,7 +52,7 @@ struct AtWork {
 
 /// Takes the target's lock; within `patience` if somebody is just letting go of it.
 pub(super) async fn take(connection: &Connection, terms: &RunLimits, patience: Duration) -> Result<Held> {
-    let mut session = session::open(connection, terms, "midwatch/lock").await?;
+    let mut session = session::open(connection, terms, &session::LOCK).await?;
     let failed = |e: &sqlx::Error| write_error(e, "take the target's lock");
     let until = Instant::now() + patience;
     loop {
@@ -153,7 +153,7 @@ pub(super) async fn wait_for_sessions(
     patience: Duration,
 ) -> Result<()> {
     // When a session began may be hidden from this role: then its number alone must do.
-    let sql = "select string_agg(a.pid::text, ', ') from midwatch.runs r cross join unnest(r.backends) b(name) \
+    let sql = "select string_agg(a.pid::text, ', ') from midwatch.runs r cross join pg_catalog.unnest(r.backends) b(name) \
                join pg_stat_activity a on a.pid::text = split_part(b.name, '@', 1) \
                and (a.backend_start is null or a.pid || '@' || a.backend_start = b.name) \
                where r.id = $1 and a.pid <> pg_backend_pid()";

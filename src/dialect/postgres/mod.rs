@@ -23,6 +23,7 @@ pub mod sampling;
 mod search_path;
 mod session;
 mod shared;
+mod silence;
 mod tx;
 mod vitals;
 mod writer;

@@ -2,6 +2,7 @@
 //! others has run is not in it again.
 
 use crate::dialect::postgres::shared::{Shared, lock};
+use crate::dialect::postgres::silence::Silence;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -13,6 +14,7 @@ use super::error::{is_disconnect, read_error};
 use super::{identity, vitals};
 use crate::dialect::postgres::search_path::path_of;
 use crate::dialect::postgres::tx::{Tx, begin, begin_text};
+use crate::engine::model::cause::Cause;
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::load::ServerLoad;
 use crate::engine::model::target::ServerInfo;
@@ -26,13 +28,12 @@ const SESSIONS: usize = 3;
 /// Idle sessions are kept for the next look.
 const STATEMENT_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// Opening a transaction is no work: a server that takes this long does not answer.
-const BEGIN_TIMEOUT: Duration = Duration::from_secs(5);
 /// After this the console says that the server does not answer.
 const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(4);
 
 fn silent(limit: Duration) -> Error {
     Error::unobserved(format!("failed to read: no answer within {} s", limit.as_secs()))
+        .cause(Cause::ConnectionLost)
         .hint("the server or the network does not respond; midwatch keeps trying")
 }
 
@@ -46,6 +47,7 @@ impl PgReader {
     /// Does not connect yet.
     pub fn new(connection: Connection) -> Self {
         let shared = Shared {
+            silence: Silence::new(connection.clone()),
             connection,
             pooled: AtomicBool::new(false),
             direct: AtomicBool::new(false),
@@ -84,8 +86,9 @@ impl PgReader {
                 Some(c) => c,
                 None => self.shared.open().await?,
             };
-            let begun = tokio::time::timeout(BEGIN_TIMEOUT, begin(&mut connection, &text)).await;
-            let Ok(begun) = begun else { return Err(silent(BEGIN_TIMEOUT)) };
+            let patience = self.shared.connection.patience();
+            let begun = tokio::time::timeout(patience, begin(&mut connection, &text)).await;
+            let Ok(begun) = begun else { return Err(silent(patience)) };
             match begun {
                 Ok(backend) => {
                     return Ok(Tx::new(Arc::clone(&self.shared), connection, permit, backend, timeout, path));
@@ -119,7 +122,7 @@ impl Reader for PgReader {
                 self.shared.set_pooled();
             }
             let pooled = self.shared.pooled();
-            server.abilities = identity::abilities(pooled);
+            server.abilities.session_lock = identity::session_lock(pooled);
             server.notes.extend(pooled.then(identity::pooled));
             self.shared.direct.store(!pooled, Ordering::Relaxed);
             self.place().clone_into(&mut server.address);

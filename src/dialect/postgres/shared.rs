@@ -3,6 +3,7 @@
 use crate::dialect::postgres::connect::Connection;
 use crate::dialect::postgres::error::read_error;
 use crate::dialect::postgres::operators::{self, FIRST_OF_USERS, KnownOperators};
+use crate::dialect::postgres::silence::Silence;
 use std::sync::PoisonError;
 
 use crate::engine::model::error::Result;
@@ -24,6 +25,7 @@ pub(super) struct BackendProcess {
 
 pub(super) struct Shared {
     pub(super) connection: Connection,
+    pub(super) silence: Silence,
     pub(super) pooled: AtomicBool,
     /// Known to be free of a pooler; until then nothing is prepared under a name, which would outlive us there.
     pub(super) direct: AtomicBool,

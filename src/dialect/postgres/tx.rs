@@ -16,6 +16,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::error::read_error;
 use crate::dialect::postgres::search_path::OWN_PATH;
 use crate::dialect::postgres::shared::{Shared, lock};
+use crate::engine::model::cause::Cause;
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::name::literal;
 use crate::engine::model::query::{Column, Param, ProfileSql, Sql};
@@ -140,17 +141,19 @@ impl Tx {
         let limit = self.timeout + GRACE;
         // Stays set when this future is dropped half-way: that is how Drop knows to cancel on the server.
         self.busy = true;
-        let result = tokio::time::timeout(limit, work(self.connection()?)).await;
-        match result {
-            Ok(result) => {
+        let shared = Arc::clone(&self.shared);
+        let heard = shared.silence.heard(None, work(self.connection()?));
+        let limit = match tokio::time::timeout(limit, heard).await {
+            Ok(Some(result)) => {
                 self.busy = false;
-                result.map_err(|e| read_error(&e))
+                return result.map_err(|e| read_error(&e));
             }
-            Err(_) => {
-                Err(Error::unobserved(format!("failed to read: no answer within {} s", limit.as_secs()))
-                    .hint("the server or the network does not respond"))
-            }
-        }
+            Ok(None) => shared.silence.limit(),
+            Err(_) => limit,
+        };
+        Err(Error::unobserved(format!("failed to read: no answer within {} s", limit.as_secs()))
+            .cause(Cause::ConnectionLost)
+            .hint("the server or the network does not respond"))
     }
 }
 

@@ -5,26 +5,31 @@
 
 use crate::dialect::postgres::numbers::{int, number, unsigned};
 mod batching;
+mod budget;
 mod locked;
 mod staging;
 mod take_over;
+mod transaction;
+mod watchdog;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use sqlx::postgres::PgConnection;
-use sqlx::{AssertSqlSafe, Connection as _, Row as _};
+use sqlx::{Connection as _, Row as _};
 
+use self::budget::Budget;
+use self::watchdog::Watchdog;
 use super::connect::Connection;
-use super::error::{Coded as _, LOST, is_disconnect, write_error};
+use super::error::{Coded as _, LOST, write_error};
 use super::journal::append::{Signing, append};
 use super::journal::digests;
 use super::lock::GONE;
 use super::lock::Held;
+use super::silence::Silence;
 use super::{lock, session};
 use crate::dialect::postgres::numbers::millis;
-use crate::dialect::postgres::search_path::{path_of, path_of_plan};
 use crate::engine::gate::guard::Approved;
 use crate::engine::model::blocker::EndSession;
 use crate::engine::model::error::{Class, Error, Result};
@@ -38,9 +43,6 @@ use crate::engine::port::writer::{
     Batch, Committed, Cursor, Ending, Locked, Released, RunLimits, Writer, Writers,
 };
 
-/// After the server's own limits, how long until we believe that nobody answers any more.
-const SILENCE: Duration = Duration::from_secs(10);
-
 /// Opens writers on one database.
 pub struct PgWriters {
     connection: Connection,
@@ -53,31 +55,52 @@ impl PgWriters {
     }
 }
 
+/// After a silence.
+fn unanswered(what: &str, silence: &Silence) -> Error {
+    let message = format!("failed to {what}: no answer within {} s", silence.limit().as_secs());
+    Error::new(Class::Failed, message).sqlstate(LOST)
+}
+
+impl PgWriters {
+    async fn open_all(
+        &self,
+        approved: &Approved,
+        terms: &RunLimits,
+        silence: &Arc<Silence>,
+    ) -> Result<PgWriter> {
+        // Whoever resumes may come before the server has noticed that the dead client is gone.
+        let patience = if approved.resumes().is_some() { GONE } else { Duration::ZERO };
+        let lock = lock::take(&self.connection, terms, patience).await?;
+        let mut work = session::open(&self.connection, terms, &session::WORK).await?;
+        let plan = approved.plan();
+        session::check_identity(&mut work, &plan.identity).await?;
+        let signing =
+            Signing { signer: Arc::clone(&terms.signer), target: plan.identity.signed_name(), listed: false };
+        Ok(PgWriter {
+            signing,
+            digest: plan.digest.clone(),
+            name: session::name(&mut work).await?,
+            watchdog: Watchdog::open(&self.connection, terms).await?,
+            connection: self.connection.clone(),
+            terms: terms.clone(),
+            lock,
+            work,
+            budget: Budget::new(0),
+            in_tx: false,
+            committing: false,
+            silence: Arc::clone(silence),
+            silent: false,
+            tables: None,
+        })
+    }
+}
+
 impl Writers for PgWriters {
     fn open<'a>(&'a self, approved: &'a Approved, terms: &'a RunLimits) -> Fut<'a, Result<Box<dyn Writer>>> {
         Box::pin(async move {
-            // Whoever resumes may come before the server has noticed that the dead client is gone.
-            let patience = if approved.resumes().is_some() { GONE } else { Duration::ZERO };
-            let lock = lock::take(&self.connection, terms, patience).await?;
-            let mut work = session::open(&self.connection, terms, "midwatch/run").await?;
-            session::check_identity(&mut work, &approved.plan().identity).await?;
-            let plan = approved.plan();
-            let signing = Signing {
-                signer: Arc::clone(&terms.signer),
-                target: plan.identity.signed_name(),
-                listed: false,
-            };
-            let writer = PgWriter {
-                signing,
-                digest: plan.digest.clone(),
-                connection: self.connection.clone(),
-                terms: terms.clone(),
-                lock,
-                work,
-                in_tx: false,
-                committing: false,
-                tables: None,
-            };
+            let silence = Arc::new(Silence::new(self.connection.clone()));
+            let opened = silence.heard(None, self.open_all(approved, terms, &silence)).await;
+            let writer = opened.unwrap_or_else(|| Err(unanswered("open the run's sessions", &silence)))?;
             Ok(Box::new(writer) as Box<dyn Writer>)
         })
     }
@@ -91,109 +114,22 @@ struct PgWriter {
     digest: String,
     lock: Held,
     work: PgConnection,
+    watchdog: Watchdog,
+    /// Of the transaction that is open.
+    budget: Budget,
     in_tx: bool,
     /// A COMMIT is on its way.
     committing: bool,
+    silence: Arc<Silence>,
+    /// Process and start of the writing session.
+    name: String,
+    /// No answer came, and none is waited for any more.
+    silent: bool,
     /// The step whose batches' tables the session has.
     tables: Option<usize>,
 }
 
 impl PgWriter {
-    async fn raw(&mut self, what: &str, sql: &str) -> Result<()> {
-        sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
-            .execute(&mut self.work)
-            .await
-            .map(drop)
-            .map_err(|e| write_error(&e, what))
-    }
-
-    async fn open_tx(&mut self) -> Result<()> {
-        let text = format!(
-            "begin isolation level read committed read write; set local search_path = {}; \
-             set local synchronous_commit = on; set local lock_timeout = {}; set local statement_timeout = {}",
-            path_of_plan(&self.terms),
-            self.terms.lock_timeout_ms,
-            self.terms.statement_timeout_ms
-        );
-        self.in_tx = true;
-        self.raw("open a transaction", &text).await
-    }
-
-    /// Under the profile's path: its statements, and what sets off triggers of its tables. What is ours in them has its
-    /// schema everywhere.
-    async fn under_profile<T>(&mut self, work: impl AsyncFnOnce(&mut Self) -> Result<T>) -> Result<T> {
-        let path = path_of(&self.terms.search_path);
-        self.raw("set the profile's search path", &format!("set local search_path = {path}")).await?;
-        let value = work(self).await?;
-        self.raw("set the search path", &format!("set local search_path = {}", path_of_plan(&self.terms)))
-            .await?;
-        Ok(value)
-    }
-
-    /// The one place where something becomes durable. Without an answer nobody knows whether it has.
-    async fn commit(&mut self, what: &str) -> Result<()> {
-        // What is deferred fires now, and finds its names by the profile's path.
-        let text = format!("set local search_path = {}; commit", path_of(&self.terms.search_path));
-        let done = sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut self.work).await;
-        self.in_tx = false;
-        done.map(drop).map_err(|e| {
-            let error = write_error(&e, what);
-            if is_disconnect(&e) { error.ambiguous() } else { error }
-        })
-    }
-
-    /// Nothing of an open transaction stays; where the session is gone the server has seen to it.
-    async fn rollback(&mut self) {
-        if std::mem::take(&mut self.in_tx) {
-            let _ = sqlx::raw_sql("rollback").execute(&mut self.work).await;
-        }
-    }
-
-    /// Runs `work` in a transaction that checks the fence first; commits it.
-    async fn fenced<T>(
-        &mut self,
-        begun: &Cursor,
-        what: &str,
-        work: impl AsyncFnOnce(&mut Self, i64) -> Result<T>,
-    ) -> Result<T> {
-        // The server has its own limits; this one is for a server or a network that says nothing at all.
-        let limit = Duration::from_millis(self.terms.statement_timeout_ms) * 2 + SILENCE;
-        let transaction = async {
-            self.open_tx().await?;
-            let run = number(&begun.run)?;
-            let sql =
-                "select 1 from midwatch.runs where id = $1 and fence = $2 and outcome = 'running' for update";
-            let mine = sqlx::query(sql)
-                .bind(run)
-                .bind(begun.fence)
-                .fetch_optional(&mut self.work)
-                .await
-                .map_err(|e| write_error(&e, what))?;
-            if mine.is_none() {
-                return Err(Error::new(
-                    Class::Refused,
-                    format!("run {} has been taken over or ended elsewhere", begun.run),
-                )
-                .hint("midwatch runs says by whom"));
-            }
-            let value = work(self, run).await?;
-            self.committing = true;
-            let committed = self.commit(what).await;
-            self.committing = false;
-            committed.map(|()| value)
-        };
-        let Ok(outcome) = tokio::time::timeout(limit, transaction).await else {
-            self.in_tx = false;
-            let silent = format!("failed to {what}: no answer within {} s", limit.as_secs());
-            let error = Error::new(Class::Failed, silent).sqlstate(LOST);
-            return Err(if std::mem::take(&mut self.committing) { error.ambiguous() } else { error });
-        };
-        if outcome.is_err() {
-            self.rollback().await;
-        }
-        outcome
-    }
-
     async fn event(&mut self, run: i64, kind: &str, body: &Value) -> Result<Event> {
         append(&mut self.work, &mut self.signing, Some(run), kind, body)
             .await
@@ -220,13 +156,28 @@ impl PgWriter {
     }
 }
 
+impl PgWriter {
+    /// New sessions, once the old ones are gone.
+    async fn reconnect(&mut self, begun: &Cursor) -> Result<(Cursor, Event)> {
+        self.in_tx = false;
+        self.watchdog.forget();
+        if self.lock.check().await.is_err() {
+            self.lock = lock::take(&self.connection, &self.terms, GONE).await?;
+        }
+        self.work = session::open(&self.connection, &self.terms, &session::WORK).await?;
+        self.name = session::name(&mut self.work).await?;
+        (self.silent, self.tables) = (false, None);
+        self.take_fence(number(&begun.run)?, "reconnected", Some(begun.fence)).await
+    }
+}
+
 impl Writer for PgWriter {
     fn begin<'a>(&'a mut self, plan: &'a Plan, bootstrap: &'a [String]) -> Fut<'a, Result<Cursor>> {
-        Box::pin(async move {
-            let me = session::name(&mut self.work).await?;
-            self.open_tx().await?;
+        Box::pin(self.heard("write the intent into the journal", async move |w| {
+            let me = w.name.clone();
+            w.open_tx().await?;
             for sql in bootstrap {
-                self.raw("create the journal", sql).await?;
+                w.raw("create the journal", sql).await?;
             }
             let text = serde_json::to_string(plan)
                 .map_err(|e| Error::new(Class::Failed, format!("failed to write the plan down: {e}")))?;
@@ -241,12 +192,12 @@ impl Writer for PgWriter {
                 .bind(text)
                 .bind(plan.digest.clone())
                 .bind(undoes)
-                .bind(self.terms.operator.to_string())
-                .bind(self.lock.pid)
+                .bind(w.terms.operator.to_string())
+                .bind(w.lock.pid)
                 .bind(me)
                 .bind(int(plan.rows))
                 .bind(int(bootstrap.len() as u64))
-                .fetch_one(&mut self.work)
+                .fetch_one(&mut w.work)
                 .await
                 .map_err(|e| write_error(&e, "write the intent into the journal"))?;
             let run: i64 =
@@ -255,12 +206,12 @@ impl Writer for PgWriter {
                 // Its client may be cut off and come back: what is taken back is not gone on with.
                 sqlx::query("update midwatch.runs set fence = nextval('midwatch.fences') where id = $1")
                     .bind(undone)
-                    .execute(&mut self.work)
+                    .execute(&mut w.work)
                     .await
                     .map_err(|e| write_error(&e, "take the fence of the run that is taken back"))?;
             }
-            self.begun(run).await
-        })
+            w.begun(run).await
+        }))
     }
 
     fn stage<'a>(
@@ -270,10 +221,10 @@ impl Writer for PgWriter {
         from: u64,
         rows: &'a [RawRow],
     ) -> Fut<'a, Result<()>> {
-        Box::pin(async move {
+        Box::pin(self.heard("write the planned rows into the journal", async move |w| {
             let text = staging::copy_text(&run.run, step, from, rows);
             let copy = async {
-                let mut copy = self
+                let mut copy = w
                     .work
                     .copy_in_raw(
                         "copy midwatch.planned_rows (run, step, seq, unit, key, before, after) from stdin",
@@ -283,25 +234,25 @@ impl Writer for PgWriter {
                 copy.finish().await
             };
             copy.await.map(drop).map_err(|e| write_error(&e, "write the planned rows into the journal"))
-        })
+        }))
     }
 
     fn staged<'a>(&'a mut self, begun: &'a Cursor, body: &'a Value) -> Fut<'a, Result<Event>> {
-        Box::pin(async move {
+        Box::pin(self.heard("write the intent into the journal", async move |w| {
             let run = number(&begun.run)?;
             // What the run's row says and nothing changes without an entry.
             let sql = "select json_build_object('began', r.started_at::text, 'fence', r.fence, 'lock_pid', r.lock_pid, \
                        'backends', r.backends::text, 'text_sha256', encode(sha256(convert_to(r.plan_text, 'UTF8')), 'hex'), \
                        'undone_fence', (select u.fence from midwatch.runs u where u.id = r.undoes))::text \
                        from midwatch.runs r where r.id = $1";
-            let row = self.json(sql, run, "read when the run began").await?;
+            let row = w.json(sql, run, "read when the run began").await?;
             let mut body = body.clone();
             extend(&mut body, row);
-            put(&mut body, "planned", json!(self.planned_sum(run, digests::planned("$1")).await?));
-            let event = self.event(run, "intent", &body).await?;
-            self.commit("write the intent into the journal").await?;
+            put(&mut body, "planned", json!(w.planned_sum(run, digests::planned("$1")).await?));
+            let event = w.event(run, "intent", &body).await?;
+            w.commit("write the intent into the journal").await?;
             Ok(event)
-        })
+        }))
     }
 
     fn abandon(&mut self) -> Fut<'_, ()> {
@@ -309,7 +260,9 @@ impl Writer for PgWriter {
     }
 
     fn take_over<'a>(&'a mut self, run: &'a str) -> Fut<'a, Result<(Cursor, Event)>> {
-        Box::pin(async move { self.take_fence(number(run)?, "resumed", None).await })
+        Box::pin(
+            self.heard("take the run over", async move |w| w.take_fence(number(run)?, "resumed", None).await),
+        )
     }
 
     fn statements<'a>(
@@ -330,12 +283,15 @@ impl Writer for PgWriter {
             let end = upto == statements.len();
             let applied = if counted { ran as u64 } else { 0 };
             let (next, checkpoint) = if end { (begun.step + 1, 0) } else { (begun.step, upto as u64) };
+            self.watched(None).await?;
             let event = self
                 .fenced(begun, "run the step's statements", async |w, run| {
                     let since = Instant::now();
                     for sql in inside {
+                        w.bound("run a statement").await?;
                         w.raw("run a statement", sql).await?;
                     }
+                    w.bound("write the checkpoint").await?;
                     let sql = "update midwatch.runs set step = $2, applied = applied + $3, checkpoint = $4, beat_at = clock_timestamp() where id = $1";
                     sqlx::query(sql)
                         .bind(run)
@@ -368,6 +324,7 @@ impl Writer for PgWriter {
                     .await?;
                 self.tables = Some(b.begun.step);
             }
+            self.watched(None).await?;
             self.fenced(b.begun, "commit the batch", async |w, run| w.work_batch(b, run).await).await
         })
     }
@@ -376,8 +333,9 @@ impl Writer for PgWriter {
         Box::pin(async move {
             // Who does not own them is told so by a warning, and goes on with worse plans.
             let analyse = "set statement_timeout = '10s'; analyze midwatch.planned_rows, midwatch.images; reset statement_timeout";
-            if let Err(e) = sqlx::raw_sql(analyse).execute(&mut self.work).await {
-                tracing::debug!("{}", write_error(&e, "analyse the journal's tables"));
+            let what = "analyse the journal's tables";
+            if let Err(e) = self.heard(what, async |w| w.raw(what, analyse).await).await {
+                tracing::debug!("{e}");
             }
         })
     }
@@ -472,13 +430,9 @@ impl Writer for PgWriter {
 
     fn recover<'a>(&'a mut self, begun: &'a Cursor) -> Fut<'a, Result<(Cursor, Event)>> {
         Box::pin(async move {
-            self.in_tx = false;
-            if self.lock.check().await.is_err() {
-                self.lock = lock::take(&self.connection, &self.terms, GONE).await?;
-            }
-            self.work = session::open(&self.connection, &self.terms, "midwatch/run").await?;
-            self.tables = None;
-            self.take_fence(number(&begun.run)?, "reconnected", Some(begun.fence)).await
+            let silence = Arc::clone(&self.silence);
+            let recovered = silence.heard(None, self.reconnect(begun)).await;
+            recovered.unwrap_or_else(|| Err(unanswered("reconnect", &silence)))
         })
     }
 
@@ -496,7 +450,8 @@ impl Writer for PgWriter {
 
     fn close(self: Box<Self>) -> Fut<'static, ()> {
         Box::pin(async move {
-            let this = *self;
+            let mut this = *self;
+            this.watchdog.stop(&mut this.work).await;
             let _ = this.work.close().await;
             this.lock.close().await;
         })

@@ -7,7 +7,7 @@ pub struct Abilities {
     pub session_lock: Ability,
     /// Statements that change definitions share a transaction and are rolled back with it.
     pub transactional_ddl: Ability,
-    /// The server ends a statement that writes once its time is over, also where its client is gone.
+    /// The server ends a session that writes once its time is over, also where its client is stopped or gone.
     pub write_limit: Ability,
     /// Several sessions read in one snapshot.
     pub shared_snapshot: Ability,

@@ -37,10 +37,12 @@ pub struct Policy {
     pub lock_timeout_ms: u64,
     /// Attempts for one batch, or for the statements of one step.
     pub lock_attempts: u32,
-    /// A statement of a batch that takes longer is cancelled (milliseconds).
+    /// A batch, or the statements of a step, that take longer are rolled back (milliseconds).
     pub statement_timeout_ms: u64,
     /// How long a run waits for a server that is gone to come back (seconds).
     pub reconnect_s: u32,
+    /// How long a server may say nothing, not even to another session, before what waits for it ends (seconds).
+    pub silence_s: u32,
 }
 
 impl Default for Policy {
@@ -63,6 +65,7 @@ impl Default for Policy {
             lock_attempts: 12,
             statement_timeout_ms: 60_000,
             reconnect_s: 30,
+            silence_s: 15,
         }
     }
 }

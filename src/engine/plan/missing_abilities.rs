@@ -16,7 +16,7 @@ pub(in crate::engine) fn lacking(can: &Abilities, steps: &[Step]) -> Vec<Preflig
         }));
     }
     if let Some(why) = can.write_limit.lacking().filter(|_| !steps.is_empty()) {
-        let what = format!("a statement whose client is gone runs to its end: {why}");
+        let what = format!("a session whose client is stopped can keep its locks: {why}");
         out.push(Preflight::new("limits", Ready::Warn, what));
     }
     if let Some(why) = can.lock_holders.lacking().filter(|_| steps.iter().any(|s| !s.locks.is_empty())) {
@@ -57,7 +57,7 @@ mod tests {
         assert_eq!(told(&ddl, Step { in_transaction: false, ..step() }), []);
         assert_eq!(told(&ddl, Step { action: Action::Bootstrap, ..step() }), [], "its parts have probes");
         let limit = Abilities { write_limit: no(), ..able() };
-        let warning = "a statement whose client is gone runs to its end: why".to_owned();
+        let warning = "a session whose client is stopped can keep its locks: why".to_owned();
         assert_eq!(told(&limit, step()), [(Ready::Warn, warning)]);
         let holders = Abilities { lock_holders: no(), ..able() };
         assert_eq!(told(&holders, step()).len(), 1);

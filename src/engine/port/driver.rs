@@ -3,6 +3,7 @@
 //! It stands apart from [`Dialect`], which readers and plans name without opening anything.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::engine::model::error::Result;
 use crate::engine::port::dialect::Dialect;
@@ -14,8 +15,9 @@ pub trait Driver: Dialect {
     /// The schemes of its URLs, without `://`.
     fn schemes(&self) -> &'static [&'static str];
     /// The database that a URL names; without one, that of the client's own environment. Nothing is sent yet: an error
-    /// is one of the URL.
-    fn connect(&self, url: Option<&str>) -> Result<Target>;
+    /// is one of the URL. `silence`: how long the server may say nothing, not even to another session, before what waits
+    /// for it ends.
+    fn connect(&self, url: Option<&str>, silence: Duration) -> Result<Target>;
 }
 
 /// One database, ready to be opened.

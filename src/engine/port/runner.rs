@@ -119,6 +119,8 @@ pub struct RunCx<'a> {
     pub said: Vec<String>,
     /// Why the last entries are not in the journal's copy, where that is so.
     pub(in crate::engine) uncopied: Option<String>,
+    /// The server did not come back when it was waited for: it is not waited for again.
+    pub(in crate::engine) unreachable: bool,
     /// What the tasks of this session hand on to each other.
     pub kept: TaskValues,
 }

@@ -15,7 +15,7 @@ use crate::engine::model::step::Step;
 use crate::engine::port::reader::Fut;
 use crate::engine::port::signer::Signer;
 
-/// Opens writers on one target.
+/// Opens writers on one target. The server ends what a writer holds locks in, in time, whatever becomes of its client.
 pub trait Writers: Send + Sync {
     /// Takes the target's lock on a session of its own and opens another to write with. A second operator is told
     /// who is there.
@@ -31,7 +31,7 @@ pub struct RunLimits {
     pub operator: Operator,
     /// How long to wait for a lock (milliseconds).
     pub lock_timeout_ms: u64,
-    /// How long a statement may take (milliseconds).
+    /// How long a transaction that changes something may take, and each statement of others (milliseconds).
     pub statement_timeout_ms: u64,
     /// Schemas searched for unqualified names of the profile's statements.
     pub search_path: Vec<String>,

@@ -117,7 +117,9 @@ pub(in crate::engine) async fn run(
             return match not_begun {
                 NotBegun::Refused(done) => *done,
                 // What is known of it is looked up without the target's lock.
-                NotBegun::IntentFailed(e) => unstarted::outcome_unknown_start(setup.facts, plan, *e).await,
+                NotBegun::IntentFailed(e) => {
+                    unstarted::outcome_unknown_start(setup.facts, plan, progress.run.take(), *e).await
+                }
             };
         }
     };
@@ -139,6 +141,7 @@ pub(in crate::engine) async fn run(
         marks: vec![],
         said: vec![],
         uncopied,
+        unreachable: false,
         kept: TaskValues::default(),
     };
     let mut done = run.finish(setup.runners).await;

@@ -30,7 +30,7 @@ impl RunCx<'_> {
     /// New sessions on the same run, and what the server knows of it. A server that starts again is waited for: only it
     /// can say what became of the last batch.
     pub(crate) async fn regain(&mut self) -> Result<()> {
-        let patience = i64::from(self.policy.reconnect_s) * 1_000;
+        let patience = if self.unreachable { 0 } else { i64::from(self.policy.reconnect_s) * 1_000 };
         let until = self.millis() + patience;
         loop {
             match self.writer.recover(&self.begun).await {
@@ -44,6 +44,7 @@ impl RunCx<'_> {
                         || self.control.wish() == ControlRequest::Cancel
                         || self.millis() >= until =>
                 {
+                    self.unreachable = true;
                     return Err(e);
                 }
                 Err(e) => {

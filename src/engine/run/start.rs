@@ -48,6 +48,8 @@ pub(in crate::engine) async fn intent(
         _ => &[],
     };
     let mut begun = writer.begin(plan, bootstrap).await?;
+    // Known before it is durable: the answer to its COMMIT may not come.
+    progress.run = Some(begun.run.clone());
     if let Some(rows) = approved.rows() {
         let only = plan.steps.iter().position(|s| matches!(s.action, Action::Rows(_))).unwrap_or(0);
         let (mut at, mut page) = (0, rows.raw(0, STAGE)?);

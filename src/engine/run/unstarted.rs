@@ -10,7 +10,13 @@ use crate::engine::port::reader::Reader;
 
 /// No step was taken. Where nobody answered the COMMIT the intent may be in the journal all the same; and with it,
 /// where the plan makes the journal, all that was planned.
-pub(in crate::engine) async fn outcome_unknown_start(facts: &dyn Reader, plan: &Plan, e: Error) -> Done {
+/// `begun`: the number that the run has if it is there.
+pub(in crate::engine) async fn outcome_unknown_start(
+    facts: &dyn Reader,
+    plan: &Plan,
+    begun: Option<String>,
+    e: Error,
+) -> Done {
     let failed =
         |failure: Error| Done { outcome: Outcome::Failed, failure: Some(failure), ..Done::default() };
     if !e.ambiguous {
@@ -23,22 +29,22 @@ pub(in crate::engine) async fn outcome_unknown_start(facts: &dyn Reader, plan: &
     };
     // Not found is no proof: what was cut off may still be committing.
     let found = journal::runs::run_of_digest(facts, &plan.digest).await.ok().flatten();
-    match found {
-        Some(run) => {
-            let failure =
-                known.hint(format!("the intent is in the journal: midwatch resume {run} goes on with it"));
-            let (outcome, failure) =
-                if made > 0 { (Outcome::Partial, failure.durable()) } else { (Outcome::Failed, failure) };
-            Done { run: Some(run), outcome, applied: made, resumable: true, ..failed(failure) }
-        }
-        None if made > 0 => {
-            let message =
-                format!("{}; the journal may or may not be there: look at midwatch runs", known.message);
-            let failure = Error { message, ..known }
-                .hint("no journal there: apply again; else resume its run")
-                .ambiguous();
-            Done { outcome: Outcome::Ambiguous, ..failed(failure) }
-        }
-        None => failed(known.hint("nothing was changed; midwatch runs shows whether the run was begun")),
-    }
+    let Some(run) = found else {
+        let run = begun.as_deref().unwrap_or_default();
+        let what = if made > 0 { "the journal" } else { "the run" };
+        let message = format!(
+            "{}; {what} may or may not be there, and nothing else was changed: look at midwatch runs {run}",
+            known.message
+        );
+        let failure = Error { message: message.trim_end().to_owned(), ..known }
+            .hint(format!("if it is there, midwatch resume {run} goes on with it; else apply again"))
+            .ambiguous();
+        return Done { run: begun, outcome: Outcome::Ambiguous, ..failed(failure) };
+    };
+    let message = format!("{}; run {run} is in the journal all the same, and changed no row", known.message);
+    let failure = Error { message, ..known }
+        .hint(format!("the intent is in the journal: midwatch resume {run} goes on with it"));
+    let (outcome, failure) =
+        if made > 0 { (Outcome::Partial, failure.durable()) } else { (Outcome::Failed, failure) };
+    Done { run: Some(run), outcome, applied: made, resumable: true, ..failed(failure) }
 }

@@ -71,6 +71,7 @@ impl PgWriter {
         };
         let place = Place { run, step, from, to: range.upto, batch: int(b.number) };
         for sql in &b.change.before_batch {
+            self.bound("pass the guard").await?;
             self.raw("pass the guard", &bypass::sent(b.change, sql)).await?;
         }
         let planned = unsigned(range.upto - from);
@@ -103,11 +104,13 @@ impl PgWriter {
         }
         if !b.change.after_change.is_empty() {
             // A table with checks still to be made cannot be altered.
+            self.bound("make deferred checks").await?;
             let checks =
                 async |w: &mut Self| w.raw("make deferred checks", "set constraints all immediate").await;
             self.under_profile(checks).await?;
         }
         for sql in &b.change.after_change {
+            self.bound("restore the guard").await?;
             self.raw("restore the guard", &bypass::sent(b.change, sql)).await?;
         }
         let drifted = planned.saturating_sub(applied);
@@ -234,6 +237,7 @@ impl PgWriter {
 
     /// Rows it was about.
     async fn execute(&mut self, what: &str, sql: String, arguments: PgArguments) -> Result<u64> {
+        self.bound(what).await?;
         sqlx::query_with(AssertSqlSafe(sql), arguments)
             .execute(&mut self.work)
             .await
@@ -242,6 +246,7 @@ impl PgWriter {
     }
 
     async fn text(&mut self, what: &str, sql: String, arguments: PgArguments) -> Result<String> {
+        self.bound(what).await?;
         sqlx::query_with(AssertSqlSafe(sql), arguments)
             .fetch_one(&mut self.work)
             .await

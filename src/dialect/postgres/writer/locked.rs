@@ -31,7 +31,7 @@ const LOCKS: &str = "
 select array_remove(array_agg(format('alter view %s owner to %I', t.name, pg_get_userbyid(c.relowner)) order by t.place)
     filter (where c.relkind = 'v')
   || ('lock table ' || string_agg(t.name, ', ' order by t.place) filter (where c.relkind is distinct from 'v') || ' in access exclusive mode'), null)
-from unnest($1::text[]) with ordinality t(name, place) left join pg_class c on c.oid = to_regclass(t.name)::oid";
+from pg_catalog.unnest($1::pg_catalog.text[]) with ordinality t(name, place) left join pg_class c on c.oid = to_regclass(t.name)::oid";
 
 /// The server's limit is one statement's: what others wait for must be one.
 fn as_one(statements: &[String]) -> String {
@@ -41,15 +41,24 @@ fn as_one(statements: &[String]) -> String {
 
 impl PgWriter {
     pub(super) async fn work_locked(&mut self, begun: &Cursor, what: &Locked<'_>) -> Result<Released> {
+        self.watched(Some(what.budget_ms)).await?;
+        let released = self.locked_within(begun, what).await.map_err(|e| late(e, what));
+        // Where the session was ended the watch has ended with it.
+        self.watchdog.stop(&mut self.work).await;
+        released
+    }
+
+    async fn locked_within(&mut self, begun: &Cursor, what: &Locked<'_>) -> Result<Released> {
         let mut times = None;
         let event = self
             .fenced(begun, what.doing, async |w, run| {
                 let locked = w.lock_tables(what).await?;
-                let compared = w.ask_inside(what, &locked).await?;
-                w.limit_remaining(what, &locked).await?;
+                let compared = w.ask_inside(what).await?;
+                w.bound(what.doing).await?;
                 let statements = as_one(&what.step.statements);
-                w.raw(what.doing, &statements).await.map_err(|e| late(e, what))?;
+                w.raw(what.doing, &statements).await?;
                 let took = AttemptTimes { compared, ..locked };
+                w.bound(what.doing).await?;
                 let event = w.event(run, "step", &entry(begun, what, &took)).await?;
                 w.checkpoint_alone(begun, what, run).await?;
                 let held = millis(took.locked);
@@ -84,7 +93,7 @@ impl PgWriter {
             .bind(self.lock.pid)
             .execute(&mut self.work)
             .await
-            .map_err(|e| late(write_error(&e, "write the checkpoint"), what))?;
+            .map_err(|e| write_error(&e, "write the checkpoint"))?;
         if done.rows_affected() == 1 {
             return Ok(());
         }
@@ -102,22 +111,22 @@ impl PgWriter {
         let begun = Instant::now();
         let sql = format!(
             // Each lock has its own timeout; all of them together must fit into the budget.
-            "set local lock_timeout = {}; set local statement_timeout = {}; {}",
+            "set local lock_timeout = {}; {}; {}",
             what.lock_timeout_ms,
-            what.budget_ms,
+            self.begin_budget(what.budget_ms),
             as_one(&locks)
         );
-        self.raw("lock the tables", &sql).await.map_err(|e| late(e, what))?;
+        self.raw("lock the tables", &sql).await?;
         // Whoever comes after a waiting lock waits as well: the budget begins with the wait.
         Ok(AttemptTimes { waited_ms: millis(begun), locked: begun, compared: 0 })
     }
 
     /// Nobody can write now: what is asked stays true until the commit.
-    async fn ask_inside(&mut self, what: &Locked<'_>, times: &AttemptTimes) -> Result<u64> {
+    async fn ask_inside(&mut self, what: &Locked<'_>) -> Result<u64> {
         let mut compared = 0;
         for group in &what.questions {
-            self.limit_remaining(what, times).await?;
             for question in group {
+                self.bound(what.asking).await?;
                 let answer = self.single(what, &question.sql).await?;
                 match &question.wanted {
                     AnswerUse::Compared => compared += answer.and_then(|n| n.parse().ok()).unwrap_or(0),
@@ -148,16 +157,7 @@ impl PgWriter {
             .fetch_one(&mut self.work)
             .await
             .and_then(|row| row.try_get(0))
-            .map_err(|e| late(write_error(&e, what), locked))
-    }
-
-    /// No statement may take longer than what is left of the budget: writers wait for it.
-    async fn limit_remaining(&mut self, what: &Locked<'_>, times: &AttemptTimes) -> Result<()> {
-        let left = what.budget_ms.saturating_sub(millis(times.locked));
-        if left == 0 {
-            return Err(spent(what));
-        }
-        self.raw("bound what is left", &format!("set local statement_timeout = {left}")).await
+            .map_err(|e| write_error(&e, what))
     }
 }
 

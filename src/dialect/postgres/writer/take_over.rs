@@ -8,7 +8,6 @@ use crate::dialect::postgres::error::write_error;
 use crate::dialect::postgres::journal::digests;
 use crate::dialect::postgres::journal::entries::ALTERED_RUNS;
 use crate::dialect::postgres::lock::{self, GONE};
-use crate::dialect::postgres::session;
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::event::Event;
 use crate::engine::model::json::{extend, field};
@@ -87,7 +86,7 @@ impl PgWriter {
              where u.applied > 0 and (u.undoes = r.id or u.undoes = r.undoes and u.id > r.id))"
                 .to_owned()
         };
-        let me = session::name(&mut self.work).await?;
+        let me = self.name.clone();
         let outcome = async {
             self.open_tx().await?;
             let sql = format!("update midwatch.runs r set fence = nextval('midwatch.fences'), lock_pid = $2, backends = array[$3], \

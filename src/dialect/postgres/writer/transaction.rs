@@ -1,0 +1,194 @@
+//! A transaction of a run: it checks the run's fence first, and the server ends it in time, whatever its client does.
+//!
+//! Others wait for what it locks. A client that is stopped or cut off between two statements is ended after [`IDLE`]; in
+//! a statement by `statement_timeout`, which is what is left of the budget; while the server sends to it by the
+//! [`watchdog`](super::watchdog), since no timeout of the server ends that.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::AssertSqlSafe;
+
+use super::super::error::{Coded as _, TIMED_OUT, is_disconnect, write_error};
+use super::budget::{Budget, GRACE};
+use super::{PgWriter, unanswered};
+use crate::dialect::postgres::numbers::number;
+use crate::dialect::postgres::search_path::{path_of, path_of_plan};
+use crate::engine::model::error::{Class, Error, Result};
+use crate::engine::port::writer::Cursor;
+
+/// How long a transaction may be idle: a client at work sends its next statement at once.
+const IDLE: Duration = Duration::from_secs(1);
+/// The first version that bounds a whole transaction.
+const BOUNDS_TRANSACTIONS: u32 = 170_000;
+
+impl PgWriter {
+    pub(super) async fn raw(&mut self, what: &str, sql: &str) -> Result<()> {
+        sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
+            .execute(&mut self.work)
+            .await
+            .map(drop)
+            .map_err(|e| write_error(&e, what))
+    }
+
+    /// For what nobody waits for, the journal's own rows, however many they are: only its statements are bounded.
+    pub(super) async fn open_tx(&mut self) -> Result<()> {
+        self.open_with(&format!("set local statement_timeout = {}", self.terms.statement_timeout_ms)).await
+    }
+
+    /// With limits on how long it may take as a whole, and on how long it may be idle.
+    async fn open_bounded_tx(&mut self) -> Result<()> {
+        let limits = self.begin_budget(self.terms.statement_timeout_ms);
+        let idle = IDLE.as_millis();
+        self.open_with(&format!("set local idle_in_transaction_session_timeout = {idle}; {limits}")).await
+    }
+
+    async fn open_with(&mut self, limits: &str) -> Result<()> {
+        let text = format!(
+            "begin isolation level read committed read write; set local search_path = {}; \
+             set local synchronous_commit = on; set local lock_timeout = {}; {limits}",
+            path_of_plan(&self.terms),
+            self.terms.lock_timeout_ms
+        );
+        self.in_tx = true;
+        self.raw("open a transaction", &text).await
+    }
+
+    /// From now on the transaction has so long; the settings that tell the server.
+    pub(super) fn begin_budget(&mut self, ms: u64) -> String {
+        self.budget = Budget::new(ms);
+        let statement = format!("set local statement_timeout = {ms}");
+        if self.work.server_version_num().is_none_or(|version| version < BOUNDS_TRANSACTIONS) {
+            return statement;
+        }
+        let whole = Duration::from_millis(ms) + GRACE;
+        format!("{statement}; set local transaction_timeout = {}", whole.as_millis())
+    }
+
+    /// Before each statement: none may take longer than what is left to its transaction.
+    pub(super) async fn bound(&mut self, what: &str) -> Result<()> {
+        if self.budget.is_told() {
+            return Ok(());
+        }
+        let left = self.budget.renew();
+        if left == 0 {
+            let whole = self.budget.whole_ms();
+            let message = format!("failed to {what}: its transaction took longer than {whole} ms");
+            return Err(Error::new(Class::Failed, message)
+                .sqlstate(TIMED_OUT)
+                .hint("smaller batches, or a longer statement_timeout_ms in [policy]"));
+        }
+        self.raw("bound what is left", &format!("set local statement_timeout = {left}")).await
+    }
+
+    /// Under the profile's path: its statements, and what sets off triggers of its tables. What is ours in them has its
+    /// schema everywhere.
+    pub(super) async fn under_profile<T>(
+        &mut self,
+        work: impl AsyncFnOnce(&mut Self) -> Result<T>,
+    ) -> Result<T> {
+        let path = path_of(&self.terms.search_path);
+        self.raw("set the profile's search path", &format!("set local search_path = {path}")).await?;
+        let value = work(self).await?;
+        self.raw("set the search path", &format!("set local search_path = {}", path_of_plan(&self.terms)))
+            .await?;
+        Ok(value)
+    }
+
+    /// The one place where something becomes durable. Without an answer nobody knows whether it has. Deferred checks are
+    /// made before it: no timeout of the server counts inside COMMIT.
+    pub(super) async fn commit(&mut self, what: &str) -> Result<()> {
+        self.committing = true;
+        // What is deferred fires now, and finds its names by the profile's path.
+        let text = format!(
+            "set local search_path = {}; set constraints all immediate; commit",
+            path_of(&self.terms.search_path)
+        );
+        let done = sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut self.work).await.map(drop);
+        self.committing = false;
+        let open = done.as_ref().is_err_and(|e| !is_disconnect(e));
+        self.in_tx = open;
+        done.map_err(|e| {
+            let error = write_error(&e, what);
+            if is_disconnect(&e) { error.ambiguous() } else { error }
+        })
+    }
+
+    /// Nothing of an open transaction stays; where the session is gone the server has seen to it.
+    pub(super) async fn rollback(&mut self) {
+        if std::mem::take(&mut self.in_tx) {
+            let _ = sqlx::raw_sql("rollback").execute(&mut self.work).await;
+        }
+    }
+
+    /// Runs `work` in a transaction that checks the fence first; commits it. All of it takes as long as a statement may.
+    pub(super) async fn fenced<T>(
+        &mut self,
+        begun: &Cursor,
+        what: &str,
+        work: impl AsyncFnOnce(&mut Self, i64) -> Result<T>,
+    ) -> Result<T> {
+        let outcome = self
+            .heard(what, async |w| {
+                w.open_bounded_tx().await?;
+                let run = number(&begun.run)?;
+                w.check_fence(begun, what, run).await?;
+                let value = work(w, run).await?;
+                w.bound(what).await?;
+                w.commit(what).await?;
+                Ok(value)
+            })
+            .await;
+        if outcome.is_err() {
+            self.rollback().await;
+        }
+        outcome
+    }
+
+    fn process(&self) -> Option<i32> {
+        self.name.split_once('@').and_then(|(pid, _)| pid.parse().ok())
+    }
+
+    /// Has the server watch the session, before it locks what others want.
+    pub(super) async fn watched(&mut self, budget_ms: Option<u64>) -> Result<()> {
+        self.heard("have the server watch the session", async |w| {
+            w.watchdog.watch(&mut w.work, &w.name, budget_ms).await
+        })
+        .await
+    }
+
+    /// The result of `work`, for as long as the server shows that it is there. After its silence the session is not used
+    /// again: what is known of the run is read by a new one.
+    pub(super) async fn heard<T>(
+        &mut self,
+        what: &str,
+        work: impl AsyncFnOnce(&mut Self) -> Result<T>,
+    ) -> Result<T> {
+        let silence = Arc::clone(&self.silence);
+        if !self.silent
+            && let Some(outcome) = silence.heard(self.process(), work(self)).await
+        {
+            return outcome;
+        }
+        (self.in_tx, self.silent) = (false, true);
+        let error = unanswered(what, &silence);
+        Err(if std::mem::take(&mut self.committing) { error.ambiguous() } else { error })
+    }
+
+    /// The run is still ours, and stays so until the transaction's end.
+    async fn check_fence(&mut self, begun: &Cursor, what: &str, run: i64) -> Result<()> {
+        let sql =
+            "select 1 from midwatch.runs where id = $1 and fence = $2 and outcome = 'running' for update";
+        let mine = sqlx::query(sql)
+            .bind(run)
+            .bind(begun.fence)
+            .fetch_optional(&mut self.work)
+            .await
+            .map_err(|e| write_error(&e, what))?;
+        if mine.is_some() {
+            return Ok(());
+        }
+        let message = format!("run {} has been taken over or ended elsewhere", begun.run);
+        Err(Error::new(Class::Refused, message).hint("midwatch runs says by whom"))
+    }
+}
