@@ -15,7 +15,7 @@ const BETWEEN: std::time::Duration = std::time::Duration::from_hours(1);
 
 /// Sets those of the settings `$1` that this version has to the values `$2`.
 const KNOWN_SETTINGS: &str = "select pg_catalog.set_config(s.name, v.value, false) \
-    from pg_catalog.unnest($1::pg_catalog.text[], $2::pg_catalog.text[]) v(name, value) \
+    from rows from (pg_catalog.unnest($1::pg_catalog.text[]), pg_catalog.unnest($2::pg_catalog.text[])) v(name, value) \
      join pg_catalog.pg_settings s on s.name operator(pg_catalog.=) v.name";
 
 /// What a session is for.
