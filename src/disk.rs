@@ -154,6 +154,11 @@ pub fn rewrite(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.write_all(bytes)
 }
 
+/// Gives a file of ours another name, for who looks into it later.
+pub fn set_aside(path: &Path, kept: &Path) -> io::Result<()> {
+    std::fs::rename(path, kept)
+}
+
 /// Writes a whole file: under its name when it is complete and on the disk, else nothing is left of it.
 pub fn save(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut draft = UnfinishedFile::beside(path)?;

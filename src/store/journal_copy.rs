@@ -205,7 +205,7 @@ impl JournalCopy for JournalCopyFiles {
         if !whole {
             // Whoever looks into it wants to see what was done to it.
             let kept = path.with_extension(format!("damaged-{}.jsonl", chrono::Utc::now().timestamp()));
-            std::fs::rename(&path, kept).map_err(fail)?;
+            disk::set_aside(&path, &kept).map_err(fail)?;
         }
         file.keep().map_err(fail)?;
         let Some(last) = lines.values().last() else { return Ok(()) };

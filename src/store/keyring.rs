@@ -1,8 +1,7 @@
 //! Keys of installations: our own (Ed25519, PKCS#8), and the list of those that were seen here.
 
-use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{ErrorKind, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -12,6 +11,7 @@ use ring::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 use serde::{Deserialize, Serialize};
 
 use super::KeyFile;
+use crate::disk;
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::installation::{Installation, Pin, Standing, fingerprint, replacement_text};
 use crate::engine::port::signer::Signer;
@@ -79,7 +79,12 @@ impl Keyring {
             Err(e) if e.kind() == ErrorKind::NotFound && self.named.is_none() => {
                 let bytes = new_key()?;
                 // Where nothing can be kept nothing is signed, and nothing that needs a signature is done.
-                let Ok(()) = self.private_dir() else { return Ok(None) };
+                match self.private_dir() {
+                    Ok(()) => {}
+                    // A place that others prepared is an attack, or a mistake to be told.
+                    Err(e) if disk::is_refusal(&e) => return Err(failed("keep the key", &path, &e)),
+                    Err(_) => return Ok(None),
+                }
                 match put_if_absent(&path, &bytes) {
                     Ok(()) => {}
                     Err(e) if is_unwritable(&e) => return Ok(None),
@@ -139,7 +144,7 @@ impl Keyring {
 
     fn private_dir(&self) -> std::io::Result<()> {
         let Some(dir) = &self.dir else { return Ok(()) };
-        DirBuilder::new().recursive(true).mode(0o700).create(dir)
+        disk::own_directory(dir)
     }
 
     fn pins_path(&self) -> Option<PathBuf> {
@@ -165,20 +170,14 @@ impl Keyring {
                 .hint("set HOME, or state_dir in midwatch.toml"));
         };
         self.private_dir().map_err(|e| lost(&e))?;
-        let lock = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(path.with_extension("lock"))
-            .map_err(|e| lost(&e))?;
+        let lock = disk::append(&path.with_extension("lock")).map_err(|e| lost(&e))?;
         lock.lock().map_err(|e| lost(&e))?;
         let before = self.read_pins()?;
         let mut pins = before.clone();
         let value = change(&mut pins)?;
         if pins != before {
             let bytes = serde_json::to_vec_pretty(&pins).map_err(|e| lost(&e.into()))?;
-            put(&path, &bytes).map_err(|e| lost(&e))?;
+            disk::save(&path, &bytes).map_err(|e| lost(&e))?;
         }
         Ok(value)
     }
@@ -301,9 +300,9 @@ impl Signer for Keyring {
         // The proof first: without it the new key would be a stranger's.
         if let Some(beside) = self.replaced_path(&name) {
             let bytes = serde_json::to_vec(&replaced).map_err(|e| failed("keep", &beside, &e.into()))?;
-            put(&beside, &bytes).map_err(|e| failed("keep", &beside, &e))?;
+            disk::save(&beside, &bytes).map_err(|e| failed("keep", &beside, &e))?;
         }
-        put(&path, &bytes).map_err(|e| failed("keep the key", &path, &e))?;
+        disk::save(&path, &bytes).map_err(|e| failed("keep the key", &path, &e))?;
         *self.own.lock().unwrap_or_else(PoisonError::into_inner) = None;
         let own = self.own()?.unwrap_or_default();
         self.pin(std::slice::from_ref(&own))?;
@@ -321,28 +320,11 @@ fn is_unwritable(e: &std::io::Error) -> bool {
     matches!(e.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem | ErrorKind::NotADirectory)
 }
 
-/// A file beside, whole and on the disk.
-fn beside(path: &Path, bytes: &[u8]) -> std::io::Result<PathBuf> {
-    let next = path.with_extension(format!("{}.tmp", std::process::id()));
-    let _ = std::fs::remove_file(&next);
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&next)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    Ok(next)
-}
-
-/// Written whole or not at all, in place of what was there.
-fn put(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    std::fs::rename(beside(path, bytes)?, path)?;
-    path.parent().map_or(Ok(()), |dir| File::open(dir)?.sync_all())
-}
-
-/// The same where nothing is there yet; what is there stays.
+/// Written whole where nothing is there yet; what is there stays.
 fn put_if_absent(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let next = beside(path, bytes)?;
-    let linked = std::fs::hard_link(&next, path);
-    std::fs::remove_file(&next)?;
-    match linked {
+    let mut file = disk::UnfinishedFile::beside(path)?;
+    file.write_all(bytes)?;
+    match file.keep_new() {
         Err(e) if e.kind() != ErrorKind::AlreadyExists => Err(e),
         _ => Ok(()),
     }
