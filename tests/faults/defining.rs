@@ -145,7 +145,9 @@ impl Cell for Case {
         world.apply_now(&["plan", self.op]).await;
         assert_eq!(definitions(&world).await, after, "an undisturbed run, and this one");
         let verified = world.midwatch(&["journal", "verify", "--json"]).await;
-        assert_eq!(verified.code, 0, "{verified:?}");
+        let found = verified.json()["journal"]["findings"].to_string();
+        // Its template was made by another installation, whose key nobody has confirmed here.
+        assert!(matches!(verified.code, 0 | 5) && found == "[]", "{verified:?}");
         world.drop().await;
         let code = end.map_or_else(|| "killed".to_owned(), |e| e.code.to_string());
         let how = if resumed.stdout.contains("nothing to do") { "nothing left" } else { "resumed" };

@@ -5,6 +5,7 @@
 //! their digest was a sum, and `undo` would have written wrong values. A cell that could not be read ended the look.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::Path;
 
 use midwatch::dialect::postgres::owner::Owner;
@@ -205,7 +206,7 @@ fn lines(path: &Path) -> Vec<String> {
 }
 
 fn written(path: &Path, lines: &[String]) {
-    let text: String = lines.iter().map(|l| format!("{l}\n")).collect();
+    let text = lines.join("\n") + "\n";
     std::fs::write(path, text).unwrap();
 }
 
@@ -340,12 +341,14 @@ async fn forge_operator(desk: &Desk, run: &str) {
         event.prev = prev;
         event.hash = event.computed_hash();
         prev = event.hash.clone();
-        sql += &format!(
+        let _ = write!(
+            sql,
             "update midwatch.events set body = $b${}$b$, prev = '{}', hash = '{}' where seq = {};",
             event.body, event.prev, event.hash, event.seq
         );
     }
-    sql += &format!(
+    let _ = write!(
+        sql,
         "update midwatch.head set hash = '{prev}'; update midwatch.runs set operator = replace(operator, 'dana@', 'eve@') where id = {run}"
     );
     owner.execute_script(&sql).await.unwrap();

@@ -118,5 +118,9 @@ async fn twins_are_switched_over_and_back_with_a_session_in_the_way() {
     console.shows("rollback all: applied and proved");
     assert_eq!(world.kinds().await, before);
     let verified = world.headless(&["journal", "verify", "--target", "main"]);
-    assert_eq!(verified.code, 0, "{verified:?}");
+    // The console has a home and a key of its own, which nobody has confirmed in this one.
+    assert!(
+        verified.code == 5 && verified.stdout.contains("nothing altered or removed was found"),
+        "{verified:?}"
+    );
 }

@@ -185,13 +185,15 @@ pub struct Signatures<'k, 's> {
     unsigned: u64,
     writers: BTreeMap<String, EntryWriter>,
     elsewhere: BTreeMap<String, (i64, i64)>,
+    /// An entry was signed for this database.
+    here: bool,
 }
 
 impl<'k, 's> Signatures<'k, 's> {
     /// None was read yet.
     pub fn new(keys: &'k KnownKeys<'s>, target: &'k Identity) -> Self {
         let (writers, elsewhere) = (BTreeMap::new(), BTreeMap::new());
-        Self { keys, target, first: None, unsigned: 0, writers, elsewhere }
+        Self { keys, target, first: None, unsigned: 0, writers, elsewhere, here: false }
     }
 
     /// The next entry; what is wrong with it.
@@ -213,7 +215,15 @@ impl<'k, 's> Signatures<'k, 's> {
         };
         self.first.get_or_insert(event.seq);
         let signed = event.signed.as_ref()?;
-        if !self.target.is_signed_as(&signed.target) {
+        let mut wrong = None;
+        if self.target.is_signed_as(&signed.target) {
+            self.here = true;
+        } else if self.here {
+            wrong = Some(format!(
+                "{entry} is signed for another database ({}): it was copied here",
+                signed.target
+            ));
+        } else {
             let range = self.elsewhere.entry(signed.target.clone()).or_insert((event.seq, event.seq));
             range.1 = event.seq;
         }
@@ -226,11 +236,12 @@ impl<'k, 's> Signatures<'k, 's> {
         });
         writer.entries += 1;
         let expected = std::mem::replace(&mut writer.counter, signed.counter) + 1;
-        (signed.counter != expected).then(|| {
-            format!(
-                "{entry} is number {} of installation {}, {expected} is missing",
-                signed.counter, writer.who
-            )
+        wrong.or_else(|| {
+            let text = || {
+                let number = signed.counter;
+                format!("{entry} is number {number} of installation {}, {expected} is missing", writer.who)
+            };
+            (signed.counter != expected).then(text)
         })
     }
 
@@ -250,17 +261,18 @@ impl<'k, 's> Signatures<'k, 's> {
         let silent = silent.map(|i| {
             format!("installation {} is listed and has written nothing: added or altered", i.shown())
         });
-        let elsewhere = self.elsewhere.iter().map(|(target, (from, to))| {
-            format!(
-                "entries {from} to {to} are signed for another database ({target}): they were copied here"
-            )
-        });
-        gone.chain(silent).chain(elsewhere).collect()
+        gone.chain(silent).collect()
     }
 
     /// Whoever is not believed.
     pub fn unknown(&self) -> Vec<String> {
         let unconfirmed = self.writers.values().filter(|w| w.standing == Standing::Unconfirmed);
+        // A copy of a database has the entries of the original before its own.
+        let elsewhere = self.elsewhere.iter().map(|(target, (from, to))| {
+            format!(
+                "entries {from} to {to} are signed for another database ({target}), of which this is a copy"
+            )
+        });
         unconfirmed
             .map(|w| {
                 format!(
@@ -268,6 +280,7 @@ impl<'k, 's> Signatures<'k, 's> {
                     w.entries, w.who, w.fingerprint
                 )
             })
+            .chain(elsewhere)
             .collect()
     }
 

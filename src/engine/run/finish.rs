@@ -1,7 +1,9 @@
 //! How a run ends: what is known after a failure, and the proof after success.
 
+use crate::engine::journal::copied;
 use crate::engine::model::cause::Cause;
 use crate::engine::model::error::{Class, Error, Result};
+use crate::engine::model::event::Event;
 use crate::engine::model::plan::Unit;
 use crate::engine::model::preflight::Reversible;
 use crate::engine::model::progress::{ControlRequest, Done, Phase};
@@ -35,7 +37,7 @@ impl RunCx<'_> {
         loop {
             match self.writer.recover(&self.begun).await {
                 Ok((begun, event)) => {
-                    self.copy_entry(&event);
+                    self.copy_unanswered(&event).await;
                     self.begun = begun;
                     return Ok(());
                 }
@@ -54,6 +56,17 @@ impl RunCx<'_> {
                     (self.adapters.sleep)(LOOK_AGAIN).await;
                 }
             }
+        }
+    }
+
+    /// An entry whose COMMIT had no answer is in the journal and not in the copy: it comes before this one.
+    async fn copy_unanswered(&mut self, event: &Event) {
+        let (copy, signer) = (&*self.adapters.journal_copy, &*self.adapters.signer);
+        let target = &self.plan.identity;
+        let mended = copied::made_ready(self.facts, copy, signer, target).await;
+        let mark = mended.and_then(|_| copy.mark(target)).ok().flatten();
+        if mark.is_none_or(|m| m.copied < event.seq) {
+            self.copy_entry(event);
         }
     }
 
