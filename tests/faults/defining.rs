@@ -145,9 +145,7 @@ impl Cell for Case {
         world.apply_now(&["plan", self.op]).await;
         assert_eq!(definitions(&world).await, after, "an undisturbed run, and this one");
         let verified = world.midwatch(&["journal", "verify", "--json"]).await;
-        let found = verified.json()["journal"]["findings"].to_string();
-        // Its template was made by another installation, whose key nobody has confirmed here.
-        assert!(matches!(verified.code, 0 | 5) && found == "[]", "{verified:?}");
+        crate::world::unaltered(&verified);
         world.drop().await;
         let code = end.map_or_else(|| "killed".to_owned(), |e| e.code.to_string());
         let how = if resumed.stdout.contains("nothing to do") { "nothing left" } else { "resumed" };

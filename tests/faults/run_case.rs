@@ -310,9 +310,7 @@ impl Scene {
         let found = agrees(&self.world, self.case.op, &self.before, run, &self.guard).await;
         if run.is_some() || self.last > 0 {
             let verified = self.world.midwatch(&["journal", "verify", "--json"]).await;
-            let found = verified.json()["journal"]["findings"].to_string();
-            // Its template was made by another installation, whose key nobody has confirmed here.
-            assert!(matches!(verified.code, 0 | 5) && found == "[]", "{verified:?}");
+            crate::world::unaltered(&verified);
         }
         found
     }

@@ -352,9 +352,7 @@ impl Scene {
     async fn truthful(&self, end: Option<&Run>, run: i64, moved: bool) {
         let world = &self.world;
         let verified = world.midwatch(&["journal", "verify", "--json"]).await;
-        let found = verified.json()["journal"]["findings"].to_string();
-        // Its template was made by another installation, whose key nobody has confirmed here.
-        assert!(matches!(verified.code, 0 | 5) && found == "[]", "{verified:?}");
+        crate::world::unaltered(&verified);
         let row = world
             .rows(&format!("select outcome, applied::text from midwatch.runs where id = {run}"))
             .await

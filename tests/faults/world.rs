@@ -207,3 +207,12 @@ impl World {
         self.rig.server.drop_database(&self.db).await.unwrap();
     }
 }
+
+/// Nothing of the journal was altered and all of it was read. That its template was made by another installation, whose key
+/// nobody has confirmed here, is all that is not known.
+pub(crate) fn unaltered(verified: &Run) {
+    let journal = &verified.json()["journal"];
+    let empty = |list: &str| journal[list].as_array().is_some_and(Vec::is_empty);
+    assert!(matches!(verified.code, 0 | 5) && journal.is_object(), "{verified:?}");
+    assert!(empty("findings") && empty("unobserved"), "{verified:?}");
+}
