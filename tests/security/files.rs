@@ -172,7 +172,7 @@ async fn a_state_directory_that_others_may_write_to_is_refused() {
     set_mode(&state, 0o1777);
     let run = place.run(&["plan", "init", "--out", "p.json"]);
     assert!(
-        run.code >= 2 && run.stderr.contains("midwatch is a directory that everybody may write to"),
+        run.code >= 2 && run.stderr.contains("midwatch/ is a directory that everybody may write to"),
         "{run:?}"
     );
     assert!(modes(&state).is_empty(), "{:?}", modes(&state));

@@ -171,7 +171,8 @@ async fn plans_and_journal_lines() {
     });
 
     let journal = home.path().join(".local/state/midwatch/journal");
-    let file = std::fs::read_dir(&journal).unwrap().next().unwrap().unwrap().path();
+    let mut files = std::fs::read_dir(&journal).unwrap().map(|entry| entry.unwrap().path());
+    let file = files.find(|path| path.extension().is_some_and(|e| e == "jsonl")).unwrap();
     let lines = std::fs::read(&file).unwrap();
     let fuzzed = tempfile::tempdir().unwrap();
     let copy = JournalCopyFiles::new(Some(fuzzed.path().to_owned()));

@@ -80,7 +80,7 @@ const HOLD: &str = "
 create function fault.hold_locked() returns event_trigger language plpgsql as $$
 begin
   if current_setting('application_name') not like 'midwatch/run%' or not exists (select from pg_locks
-       where pid = pg_backend_pid() and relation = to_regclass('{table}')::oid and mode = '{mode}') then
+       where pid = pg_backend_pid() and relation = to_regclass('public.{table}')::oid and mode = '{mode}') then
     return;
   end if;
   perform fault.strike('held', null);

@@ -182,7 +182,7 @@ fn no_child_has_the_password_in_arguments_or_environment() {
             assert!(!Path::new(file).exists(), "{file} is still there");
         }
     }
-    assert!(files >= 2, "{files} programs were given a file");
+    assert!(files >= 1, "{files} programs were given a file");
 }
 
 /// At 4eabe32 `check parity` showed the values of `secret_columns` in its findings' samples: rows that differ in one, and all
