@@ -93,6 +93,15 @@ fn step() -> Step {
     }
 }
 
+fn preflight() -> Vec<Preflight> {
+    vec![
+        Preflight::new("connection", Ready::Ok, "direct connection"),
+        Preflight::new("runs", Ready::Ok, "no other run"),
+        Preflight::new("backup", Ready::Ok, "backup 2 h old, restored 14 h ago"),
+        Preflight::new("lag", Ready::Unknown, "replica lag: pg_monitor is missing"),
+    ]
+}
+
 pub(crate) fn plan() -> Plan {
     Plan {
         id: "p1".into(),
@@ -133,12 +142,7 @@ pub(crate) fn plan() -> Plan {
         frozen: false,
         renames: vec![],
         steps: vec![step()],
-        preflight: vec![
-            Preflight::new("connection", Ready::Ok, "direct connection"),
-            Preflight::new("runs", Ready::Ok, "no other run"),
-            Preflight::new("backup", Ready::Ok, "backup 2 h old, restored 14 h ago"),
-            Preflight::new("lag", Ready::Unknown, "replica lag: pg_monitor is missing"),
-        ],
+        preflight: preflight(),
         verify: vec![
             Verification { title: "rule anomalies/date_mismatch counts none of these rows".into(), sql: "select 0".into(), own: false },
             Verification { title: "days projected again equal a fresh projection".into(), sql: "select 0".into(), own: false },
