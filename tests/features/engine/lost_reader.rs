@@ -33,10 +33,13 @@ async fn entries(ends: bool, cause: Cause) -> Vec<String> {
     parts.window = Some(((minute + 1_380) % 1_440, (minute + 60) % 1_440));
     let lost = Arc::new(AtomicBool::new(false));
     let (database, gone) = (world.database.name.clone(), Arc::clone(&lost));
+    let ended = AtomicBool::new(false);
     let around = ReaderAround::new(
         parts.facts,
         Box::new(move |facts, options| {
             let (database, gone) = (database.clone(), gone.load(Ordering::SeqCst));
+            // Once: what is asked when the sessions are renewed does not end these as well.
+            let ends = ends && gone && !ended.swap(true, Ordering::SeqCst);
             Box::pin(async move {
                 if !gone {
                     return facts.begin(options).await;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use midwatch::engine::gate::guard::TypedPhrase;
+use midwatch::engine::model::name::Relation;
 use midwatch::engine::model::name_change::NameChange;
 use midwatch::engine::model::param::Params;
 use midwatch::engine::model::plan::Plan;
@@ -109,9 +110,9 @@ fn agrees(plan: &Value) {
     let mut plan: Plan = serde_json::from_value(plan.clone()).unwrap();
     let declared = std::mem::take(&mut plan.renames);
     assert!(!declared.is_empty());
-    // A statement may leave the schema to the search path.
+    // A statement may leave the schema to the search path, and quotes where there need be none.
     let bare = |changes: &[NameChange]| -> Vec<(String, Option<String>)> {
-        let bare = |name: &String| name.replace("\"public\".", "");
+        let bare = |name: &String| Relation::parse(name).name;
         changes.iter().map(|c| (bare(&c.from), c.to.as_ref().map(bare))).collect()
     };
     assert_eq!(bare(&OPERATIONS.in_plan(&plan)), bare(&declared), "{}", plan.operation);

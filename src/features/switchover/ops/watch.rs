@@ -274,7 +274,7 @@ async fn preflight(tx: &mut dyn ReadTx, todo: &[Watched<'_>], asked: WatchOption
         let _ = write!(conditions, " union all select {} where {condition}", literal(what));
     }
     let owned = format!(
-        "select 'ownership of ' || c.oid::regclass from pg_class c \
+        "select 'ownership of ' || regexp_replace(c.oid::regclass::text, '^public[.]', '') from pg_class c \
          where c.oid in (select t::regclass from unnest(array[{}]::text[]) t) and not pg_has_role(c.relowner, 'usage')",
         tables.join(", ")
     );

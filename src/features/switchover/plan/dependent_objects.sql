@@ -130,7 +130,7 @@ select (select facts from own where oid = $1::oid) as legacy, (select facts from
           union all select 'storage parameter ' || o from unnest(l.reloptions) o
           union all select format('extended statistics %I', e.stxname) from pg_statistic_ext e where e.stxrelid = l.oid
           union all select format('tablespace %I', s.spcname) from pg_tablespace s where s.oid = l.reltablespace and s.oid <> p.reltablespace
-          union all select format('cluster mark on %s', i.indexrelid::regclass) from pg_index i where i.indrelid = l.oid and i.indisclustered
+          union all select format('cluster mark on %s', regexp_replace(i.indexrelid::regclass::text, '^public[.]', '')) from pg_index i where i.indrelid = l.oid and i.indisclustered
           union all select format('security label of %s', x.provider) from pg_seclabel x where x.classoid = 'pg_class'::regclass and x.objoid = l.oid
           union all select format('statistics target of column %I', a.attname) from pg_attribute a join pg_attribute b on b.attrelid = p.oid and b.attname = a.attname
             where a.attrelid = l.oid and a.attnum > 0 and coalesce(a.attstattarget, -1) not in (-1, coalesce(b.attstattarget, -1))
