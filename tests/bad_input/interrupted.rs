@@ -34,7 +34,12 @@ async fn until(owner: &mut Owner, text: &str, count: u32) {
 }
 
 async fn slow(url: &str, mark: u32) -> Engine {
-    engine(url, &rule(&format!("select pg_sleep(600)::text || {mark} as id"))).await
+    let series = "generate_series(1, 100000)";
+    engine(
+        url,
+        &rule(&format!("select count(*)::text || {mark} as id from {series} a, {series} b, {series} c")),
+    )
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -335,6 +335,61 @@ async fn a_profile_lowers_no_environment() {
     assert_eq!(of("production", "environment = \"demo\""), "production");
 }
 
+/// At 4eabe32 the check of such a rule, in its read-only transaction, ended the other session and had the server write the file.
+#[tokio::test]
+async fn a_profile_calls_nothing_that_acts() {
+    let database = Database::empty().await;
+    let place = Place::new();
+    let traces = tempfile::tempdir().unwrap();
+    fs::set_permissions(traces.path(), Permissions::from_mode(0o777)).unwrap();
+    let file = traces.path().join("written");
+    let mut victim = database.owner().await;
+    victim.execute_script("create sequence s; select lo_from_bytea(4711, 'x')").await.unwrap();
+    let pid = victim.fetch_value("select pg_backend_pid()::text", &[]).await.unwrap().unwrap();
+    let written = file.display();
+    let end = format!("select pg_terminate_backend({pid}) as id");
+    for (name, sql) in [
+        ("pg_terminate_backend", end.clone()),
+        ("pg_terminate_backend", format!("select PG_CATALOG.\"pg_terminate_backend\" /**/ ({pid}) as id")),
+        (
+            "query_to_xml",
+            format!("select query_to_xml('{}', true, true, '') as id", end.replace("pg_t", "pg_'||'t")),
+        ),
+        ("table_to_xml", "select table_to_xml('s', true, true, '') as id".into()),
+        ("Unicode escapes", format!("select U&\"pg\\005fterminate_backend\"({pid}) as id")),
+        ("pg_cancel_backend", format!("select pg_cancel_backend({pid}) as id")),
+        ("lo_export", format!("select lo_export(4711, '{written}') as id")),
+        ("lo_import", "select lo_import('/etc/passwd') as id".into()),
+        ("pg_read_file", "select pg_read_file('PG_VERSION') as id".into()),
+        ("pg_reload_conf", "select pg_reload_conf() as id".into()),
+        ("pg_advisory_lock", "select pg_advisory_lock(1) is null as id".into()),
+        ("set_config", "select set_config('work_mem', '64kB', false) as id".into()),
+        ("nextval", "select nextval('s') as id".into()),
+        ("setval", "select setval('s', 9) as id".into()),
+    ] {
+        let rule = format!("[[anomalies]]\nname = \"a\"\ntitle = \"a\"\nkey = [\"id\"]\nsql = '''{sql}'''\n");
+        place.plant("p.toml", &format!("name = \"p\"\n{rule}"));
+        let run = place.on(&database.url(), &["check", "--json", "--profile", "p.toml"]);
+        let check = &run.json()["checks"][0];
+        assert_eq!((run.code, check["status"].as_str()), (5, Some("unknown")), "{sql}: {check:#}");
+        assert!(check["why"].as_str().unwrap().contains(name), "{sql}: {check:#}");
+        let state = "select pg_backend_pid()::text || is_called::text || last_value from s";
+        assert_eq!(victim.fetch_value(state, &[]).await.unwrap().unwrap(), format!("{pid}false1"), "{sql}");
+        assert!(!file.exists(), "{sql}");
+    }
+    // What only tells is called.
+    let sql = "select 1 as id where random() > 2 or clock_timestamp() is null or pg_relation_size('s') < 0 \
+               or cardinality(pg_blocking_pids(1)) > 0";
+    place.plant(
+        "p.toml",
+        &format!(
+            "name = \"p\"\n[[anomalies]]\nname = \"a\"\ntitle = \"a\"\nkey = [\"id\"]\nsql = \"{sql}\"\n"
+        ),
+    );
+    let run = place.on(&database.url(), &["check", "--json", "--profile", "p.toml"]);
+    assert_eq!(run.json()["checks"][0]["status"], "ok", "{run:?}");
+}
+
 /// At 4eabe32 nothing was asked.
 #[cfg(feature = "tui")]
 #[test]
