@@ -46,7 +46,10 @@ pub async fn connect(selected: Selected) -> Result<Engine> {
     reader.set_search_path(&profile.search_path);
     let names = [host.as_str(), database.as_str(), selected.name.as_str()];
     let environment = match marker(&*reader, &profile).await {
-        Ok(marker) => Environment::resolve(selected.config.environment, server.marker.max(marker), &names),
+        Ok(marker) => Environment::raised(
+            Environment::resolve(selected.config.environment, server.marker, &names),
+            marker,
+        ),
         // A marker that cannot be understood is a doubt.
         Err(why) => (Environment::Production, Some(format!("{why}: treated as production"))),
     };
@@ -152,7 +155,9 @@ async fn marker(facts: &dyn Reader, profile: &Profile) -> std::result::Result<Op
 }
 
 async fn profile(facts: &dyn Reader, selected: &Selected) -> Result<Profile> {
-    let library = Library::new(&selected.base, features::VERDICTS);
+    let config = &selected.config;
+    let by_flag = config.profile.as_deref().filter(|_| config.profile_by_flag);
+    let library = Library::new(&selected.base, features::VERDICTS).using(&config.profiles, by_flag);
     let mut profile = match &selected.config.profile {
         Some(name) => library.load(name)?,
         None => match detect(facts, &library).await? {

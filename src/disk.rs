@@ -4,7 +4,7 @@
 //! What the sandbox's own directory needs (its marker, the server's user) is not here: `sandbox/directory`.
 
 use std::fs::{DirBuilder, File, Metadata, OpenOptions, Permissions};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Read as _, Write};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -89,10 +89,40 @@ pub fn own_directory(dir: &Path) -> io::Result<()> {
 
 /// A file's text. An error names the line, and the byte from the file's start, that is not UTF-8.
 pub fn text(path: &Path) -> io::Result<String> {
-    String::from_utf8(std::fs::read(path)?).map_err(|e| {
+    utf8(std::fs::read(path)?)
+}
+
+fn utf8(bytes: Vec<u8>) -> io::Result<String> {
+    String::from_utf8(bytes).map_err(|e| {
         let at = e.utf8_error().valid_up_to();
         io::Error::new(io::ErrorKind::InvalidData, not_utf8(e.as_bytes(), at))
     })
+}
+
+/// The text of a file that decides what this program does, with its owner: only a file of ours or of root, which nobody else
+/// may write, in a directory where nobody else can put another in its place.
+pub fn owned_text(path: &Path) -> io::Result<(String, u32)> {
+    let mut file = File::open(path)?;
+    let meta = file.metadata()?;
+    if !meta.is_file() {
+        return Err(refused(path, "is not a regular file"));
+    }
+    if !is_ours(&meta) && meta.uid() != 0 {
+        return Err(refused(path, "belongs to another user"));
+    }
+    if meta.mode() & 0o022 != 0 {
+        return Err(refused(path, "may be written by others (chmod go-w)"));
+    }
+    let real = path.canonicalize()?;
+    let dir = parent(&real);
+    // In a sticky directory only its owner replaces a file.
+    let mode = dir.metadata()?.mode();
+    if mode & 0o022 != 0 && mode & 0o1000 == 0 {
+        return Err(refused(dir, "is a directory that others may write to (chmod go-w)"));
+    }
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    Ok((utf8(bytes)?, meta.uid()))
 }
 
 /// From 1, both.

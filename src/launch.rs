@@ -40,6 +40,7 @@ impl Overrides {
     pub fn apply(&self, mut selected: Selected) -> Selected {
         if self.profile.is_some() {
             selected.config.profile.clone_from(&self.profile);
+            selected.config.profile_by_flag = true;
         }
         selected.config.read_only |= self.read_only;
         selected

@@ -154,6 +154,7 @@ fn run(line: &str, place: &Path) -> Output {
     let path =
         format!("{}:{}", Path::new(BINARY).parent().unwrap().display(), std::env::var("PATH").unwrap());
     let mut command = Command::new("sh");
+    command.env("MIDWATCH_CONFIG", place.join("midwatch.toml"));
     command.args(["-c", line]).current_dir(place).env("PATH", path).env("NO_COLOR", "1").output().unwrap()
 }
 

@@ -81,6 +81,7 @@ fn shell(line: &str, place: &Path) -> Command {
     let path =
         format!("{}:{}", Path::new(BINARY).parent().unwrap().display(), std::env::var("PATH").unwrap());
     command.args(["-c", line]).current_dir(place).env("PATH", path).env("NO_COLOR", "1");
+    command.env("MIDWATCH_CONFIG", place.join("midwatch.toml"));
     command
 }
 

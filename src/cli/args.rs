@@ -27,7 +27,7 @@ Exit codes: 0 ok · 1 findings · 2 usage or configuration · 3 refused by a gua
 
 #[derive(Debug, Args)]
 pub(super) struct Global {
-    /// Configuration file [default: ./midwatch.toml, then the user's]
+    /// Configuration file [default: `MIDWATCH_CONFIG`, ./midwatch.toml once it is trusted, the user's]
     #[arg(long, global = true, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
     /// Target of the configuration
@@ -290,8 +290,22 @@ pub(super) enum ConfigCommand {
     },
     /// Read and validate the configuration and the profiles it names
     Check,
-    /// Print what is in force, without secrets
+    /// Print what is in force, without secrets, and where each value comes from
     Show,
+    /// Let a file of a working directory take effect, as it is now
+    Trust {
+        /// The file
+        #[arg(value_name = "FILE", default_value = "midwatch.toml")]
+        file: PathBuf,
+    },
+    /// Let it have no effect any more
+    Untrust {
+        /// The file
+        #[arg(value_name = "FILE", default_value = "midwatch.toml")]
+        file: PathBuf,
+    },
+    /// Files that are trusted
+    List,
 }
 
 #[cfg(test)]

@@ -40,7 +40,7 @@ pub(super) async fn run(cli: &Cli, args: &DemoArgs, parts: &Parts, out: &Output)
         stop.wait().await;
         Ok(0)
     } else {
-        let config = Config::find(Some(&demo.config_file()))?;
+        let config = Config::find(Some(&demo.config_file()))?.config;
         let selected = overrides(cli).apply(config.select(cli.global.target.as_deref())?);
         open_console(cli, parts, config, selected).await
     };

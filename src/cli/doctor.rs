@@ -12,7 +12,7 @@ use crate::engine::model::journal_state::JournalState;
 use crate::engine::model::name::Relation;
 use crate::engine::model::profile::Profile;
 use crate::engine::port::reader::ReadOptions;
-use crate::profile::Config;
+use crate::profile::{Config, Found};
 use crate::report::answer::{Answer, DoctorLine};
 use crate::sandbox::{Binaries, confinement};
 use std::collections::BTreeSet;
@@ -50,7 +50,11 @@ pub(super) async fn run(cli: &Cli, parts: &Parts, out: &Output) -> Result<u8> {
     private_servers(&mut sheet);
     match Config::find(cli.global.config.as_deref()) {
         Err(e) => sheet.add("config", "fail", e.message.clone(), e.hint.as_deref()),
-        Ok(config) => {
+        Ok(Found { config, untrusted }) => {
+            if let Some(file) = untrusted {
+                let e = file.error();
+                sheet.add("config", "warn", e.message.clone(), e.hint.as_deref());
+            }
             let file = config
                 .path
                 .as_ref()
@@ -133,8 +137,10 @@ fn private_servers(sheet: &mut DoctorReport) {
 async fn targets(cli: &Cli, parts: &Parts, config: &Config, sheet: &mut DoctorReport) {
     let names: Vec<Option<String>> = match (&cli.global.target, config.names()) {
         (Some(one), _) => vec![Some(one.clone())],
-        (None, names) if names.is_empty() => vec![None],
-        (None, names) => names.into_iter().map(Some).collect(),
+        (None, names) => {
+            let environment = (names.is_empty() || config.environment_first()).then_some(None);
+            environment.into_iter().chain(names.into_iter().map(Some)).collect()
+        }
     };
     for name in names {
         let label = format!("target {}", name.as_deref().unwrap_or("(environment)"));

@@ -2,15 +2,14 @@
 
 use super::args::{Cli, KeyArgs, KeyCommand};
 use super::output::Output;
-use super::parts::Parts;
+use super::parts::{self, Parts};
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::installation::{Installation, Pin, Standing};
 use crate::engine::port::signer::Signer;
-use crate::profile::Config;
 use crate::report::answer::{Answer, KeyLine};
 
 pub(super) fn run(cli: &Cli, args: &KeyArgs, parts: &Parts, out: &Output) -> Result<u8> {
-    let config = Config::find(cli.global.config.as_deref())?;
+    let config = parts::config(cli)?;
     let keys = (parts.keys)(config.configured_state_dir());
     let lines = match &args.command {
         KeyCommand::Export => vec![own(&*keys)?],

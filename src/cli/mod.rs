@@ -19,7 +19,6 @@ use clap::Parser as _;
 
 use crate::engine::model::error::{Error, Result};
 use crate::log;
-use crate::profile::Config;
 use crate::stdio;
 
 use args::{Cli, Command};
@@ -93,9 +92,11 @@ async fn run(cli: &Cli, parts: &Parts, out: &Output) -> Result<u8> {
         Some(Command::Apply(args)) => {
             // Whoever names no target means the plan's.
             let file = change::read(&args.plan)?;
-            let config = Config::find(cli.global.config.as_deref())?;
+            let config = parts::config(cli)?;
             let named = cli.global.target.as_deref();
-            let named = named.or(Some(file.target.as_str()).filter(|t| config.targets.contains_key(*t)));
+            let of_plan = Some(file.target.as_str())
+                .filter(|t| !config.environment_first() && config.targets.contains_key(*t));
+            let named = named.or(of_plan);
             let selected = overrides(cli).apply(config.select(named)?);
             change::apply(&(parts.connect)(selected).await?, file, args, out).await
         }
@@ -131,7 +132,7 @@ fn help_on(words: &[String], out: &Output, no_color: bool) -> u8 {
 }
 
 async fn console(cli: &Cli, parts: &Parts) -> Result<u8> {
-    let config = Config::find(cli.global.config.as_deref())?;
+    let config = parts::config(cli)?;
     let selected = overrides(cli).apply(config.select(cli.global.target.as_deref())?);
     open_console(cli, parts, config, selected).await
 }

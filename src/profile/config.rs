@@ -7,7 +7,6 @@ use serde::Deserialize;
 
 use super::parse::{at, parse};
 use super::service;
-use crate::disk;
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::policy::Policy;
 use crate::engine::model::secret::Secret;
@@ -35,6 +34,50 @@ pub struct Config {
     /// Where it was read from.
     #[serde(skip)]
     pub path: Option<PathBuf>,
+    /// Every key that is set, with its value without secrets and where it comes from.
+    #[serde(skip)]
+    pub values: Vec<SetValue>,
+    /// Which profile files may be used beside it.
+    #[serde(skip)]
+    pub profiles: ProfileFiles,
+    /// Who named its file.
+    #[serde(skip)]
+    pub origin: NamedBy,
+}
+
+/// Who named a configuration's file.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum NamedBy {
+    /// Nobody: it was found.
+    #[default]
+    Nobody,
+    /// `MIDWATCH_CONFIG`.
+    Environment,
+    /// `--config`: its targets come before those of the environment.
+    Flag,
+}
+
+/// A key that is set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SetValue {
+    /// With dots: `targets.main.url`.
+    pub key: String,
+    /// Without secrets.
+    pub value: String,
+    /// A file, a variable, a flag, or `default`.
+    pub origin: String,
+}
+
+/// Which profile files may be used.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum ProfileFiles {
+    /// Those of a configuration that somebody named, or the user's own.
+    #[default]
+    Named,
+    /// Those of a trusted configuration: by path, with the sha256 of what was trusted.
+    Trusted(BTreeMap<PathBuf, String>),
+    /// None: there is no such configuration.
+    Absent,
 }
 
 /// How the keys of a terminal arrive.
@@ -96,6 +139,15 @@ pub struct TargetConfig {
     /// run there as a superuser. `dblink`, foreign data wrappers and untrusted languages are never made.
     #[serde(default)]
     pub sandbox_extensions: Vec<String>,
+    /// Which profile files may be used.
+    #[serde(skip)]
+    pub profiles: ProfileFiles,
+    /// The directory of its file.
+    #[serde(skip)]
+    pub base: PathBuf,
+    /// `profile` stands for what a flag names, which is consent to its file.
+    #[serde(skip)]
+    pub profile_by_flag: bool,
 }
 
 /// A daily span of UTC time, as `22:00Z`; may run over midnight.
@@ -149,46 +201,26 @@ pub struct Selected {
 }
 
 impl Config {
-    /// Finds and reads the configuration; an absent one is empty, one that is named must exist.
-    pub fn find(named: Option<&Path>) -> Result<Self> {
-        if let Some(path) = named {
-            return Self::read(path);
-        }
-        let user = user_dir().map(|d| d.join("midwatch.toml"));
-        for path in [Some(PathBuf::from("midwatch.toml")), user].into_iter().flatten() {
-            if path.exists() {
-                return Self::read(&path);
-            }
-        }
-        Ok(Self::default())
-    }
-
-    /// `[console] input` of the file in the user's own directory, whichever file is in use.
-    pub fn users_input_mode() -> Result<InputMode> {
-        let own = user_dir().map(|d| d.join("midwatch.toml")).filter(|path| path.exists());
-        own.map_or(Ok(InputMode::default()), |path| Ok(Self::read(&path)?.console.input))
-    }
-
-    fn read(path: &Path) -> Result<Self> {
-        let text = disk::text(path).map_err(|e| {
-            Error::usage(format!("failed to read {}: {e}", path.display()))
-                .hint("midwatch config example prints one to start from")
-        })?;
-        let mut config = Self::parse(&path.display().to_string(), &text)?;
-        config.path = Some(std::path::absolute(path).unwrap_or_else(|_| path.to_owned()));
+    /// Reads and validates a configuration's text.
+    pub fn parse(file: &str, text: &str) -> Result<Self> {
+        let config = Self::parse_part(file, text)?;
+        config.check_default(file, text)?;
         Ok(config)
     }
 
-    /// Reads and validates a configuration's text.
-    pub fn parse(file: &str, text: &str) -> Result<Self> {
-        let config: Self = parse(file, text)?;
-        if let Some(name) = &config.default_target
-            && !config.targets.contains_key(name)
-        {
-            let known: Vec<_> = config.targets.keys().map(String::as_str).collect();
-            return Err(at(file, text, "default_target", format!("default_target {name} is not a target"))
-                .hint(format!("targets: {}", known.join(", "))));
+    pub(super) fn check_default(&self, file: &str, text: &str) -> Result<()> {
+        match &self.default_target {
+            Some(name) if !self.targets.contains_key(name) => {
+                Err(at(file, text, "default_target", format!("default_target {name} is not a target"))
+                    .hint(format!("targets: {}", self.names().join(", "))))
+            }
+            _ => Ok(()),
         }
+    }
+
+    /// The same where another file may have the default target.
+    pub(super) fn parse_part(file: &str, text: &str) -> Result<Self> {
+        let config: Self = parse(file, text)?;
         for (name, target) in &config.targets {
             if target.url.is_none() {
                 return Err(at(file, text, &format!("targets.{name}"), format!("target {name} has no url"))
@@ -208,31 +240,38 @@ impl Config {
         self.targets.keys().cloned().collect()
     }
 
-    /// The target to open: the named one, the default one, the only one, or the environment's.
+    /// The target to open: the named one, the environment's, the default one, the only one. A file that a flag names comes
+    /// before the environment.
     pub fn select(&self, named: Option<&str>) -> Result<Selected> {
+        if named.is_none() && self.environment_first() {
+            return self.environment();
+        }
         let name = named.or(self.default_target.as_deref()).or_else(|| match self.targets.len() {
             1 => self.targets.keys().next().map(String::as_str),
             _ => None,
         });
         let Some(name) = name else {
-            return if self.targets.is_empty() { Self::environment() } else { Err(self.ambiguous()) };
+            return if self.targets.is_empty() { self.environment() } else { Err(self.ambiguous()) };
         };
         let Some(config) = self.targets.get(name) else {
             let known = if self.targets.is_empty() { "none".into() } else { self.names().join(", ") };
             return Err(Error::usage(format!("no target {name} in the configuration"))
                 .hint(format!("targets: {known}")));
         };
-        let url = config.url.as_ref().map(|u| resolve(u, name)).transpose()?;
-        let policy = config.policy.clone().unwrap_or_else(|| self.policy.clone());
-        let state_dir = self.configured_state_dir();
         Ok(Selected {
             name: name.to_owned(),
+            url: config.url.as_ref().map(|u| resolve(u, name)).transpose()?,
+            base: config.base.clone(),
+            policy: config.policy.clone().unwrap_or_else(|| self.policy.clone()),
+            state_dir: self.configured_state_dir(),
             config: config.clone(),
-            url,
-            base: self.base(),
-            policy,
-            state_dir,
         })
+    }
+
+    /// Does the environment say which target is opened, where none is named?
+    pub fn environment_first(&self) -> bool {
+        let by_flag = self.origin == NamedBy::Flag && !self.targets.is_empty();
+        !by_flag && target_variable().is_some()
     }
 
     /// Where the configuration says that state is kept.
@@ -240,17 +279,35 @@ impl Config {
         self.state_dir.as_ref().map(|d| self.base().join(d))
     }
 
+    /// The variables that name the target, without secrets.
+    pub fn variables() -> Vec<SetValue> {
+        let shown = |name: &&str| {
+            let value = std::env::var_os(name).filter(|v| !v.is_empty())?.to_string_lossy().into_owned();
+            let value = match *name {
+                "PGPASSWORD" => "***".to_owned(),
+                "DATABASE_URL" | "REDIS_URL" => Secret::new(value).redacted(),
+                _ => value,
+            };
+            Some(SetValue { key: "environment".into(), value, origin: (*name).to_owned() })
+        };
+        ENVIRONMENT.iter().filter_map(shown).collect()
+    }
+
     fn ambiguous(&self) -> Error {
         Error::usage("the configuration has several targets and no default_target")
             .hint(format!("--target one of: {}", self.names().join(", ")))
     }
 
-    fn environment() -> Result<Selected> {
+    fn environment(&self) -> Result<Selected> {
         for name in ENVIRONMENT {
             variable(name)?;
         }
         let var = |name: &str| variable(name).ok().flatten().filter(|v| !v.is_empty());
-        let config = TargetConfig { redis: var("REDIS_URL").map(Secret::new), ..TargetConfig::default() };
+        let config = TargetConfig {
+            redis: var("REDIS_URL").map(Secret::new),
+            profiles: self.profiles.clone(),
+            ..TargetConfig::default()
+        };
         let url = match (var("DATABASE_URL"), var("PGSERVICE")) {
             (Some(url), _) => Some(Secret::new(url)),
             (None, Some(service)) => Some(service::url(&service)?),
@@ -262,14 +319,28 @@ impl Config {
                     .hint("DATABASE_URL=postgres://… midwatch, or a midwatch.toml (midwatch config example), or midwatch demo"));
             }
         };
-        let policy = Policy::default();
-        Ok(Selected { name: String::new(), config, url, base: PathBuf::from("."), policy, state_dir: None })
+        Ok(Selected {
+            name: String::new(),
+            config,
+            url,
+            base: self.base(),
+            policy: self.policy.clone(),
+            state_dir: self.configured_state_dir(),
+        })
     }
 }
 
 /// What a target is taken from where no configuration names one.
 const ENVIRONMENT: [&str; 8] =
     ["DATABASE_URL", "PGSERVICE", "PGHOST", "PGDATABASE", "PGUSER", "PGPORT", "PGPASSWORD", "REDIS_URL"];
+
+/// Those that name a place, each enough to come before what a file says.
+const PLACES: [&str; 4] = ["DATABASE_URL", "PGSERVICE", "PGHOST", "PGDATABASE"];
+
+/// The variable that names the target.
+pub(super) fn target_variable() -> Option<&'static str> {
+    PLACES.into_iter().find(|name| std::env::var_os(name).is_some_and(|v| !v.is_empty()))
+}
 
 /// A variable of the environment; one that is no text is an error, not absent. Its value may be a secret.
 fn variable(name: &str) -> Result<Option<String>> {

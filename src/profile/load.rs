@@ -1,12 +1,13 @@
-//! The profiles at hand: the built-in ones, and the user's, which override or extend them.
+//! The profiles at hand: the built-in ones, and files, which may extend them and never stand in their place.
 
 use std::path::{Path, PathBuf};
 
 use include_dir::{Dir, include_dir};
 use toml::{Table, Value};
 
-use super::config::user_dir;
+use super::config::{ProfileFiles, user_dir};
 use super::parse::{at, describe};
+use super::trust::{canonical, profile_path, sha256};
 use super::validate::validate;
 use super::write::parse_profile;
 use crate::disk;
@@ -21,6 +22,9 @@ static BUILT_IN: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/assets/profiles");
 pub struct Library {
     dirs: Vec<PathBuf>,
     base: PathBuf,
+    files: ProfileFiles,
+    /// A profile that a flag names, which is consent to its file.
+    named: Option<String>,
     verdicts: &'static [&'static [VerdictSpec]],
 }
 
@@ -28,21 +32,35 @@ impl Library {
     /// A library for a configuration in `base`; its profiles may ask for these verdicts.
     pub fn new(base: &Path, verdicts: &'static [&'static [VerdictSpec]]) -> Self {
         let dirs = [Some(base.join("profiles")), user_dir().map(|d| d.join("profiles"))];
-        Self { dirs: dirs.into_iter().flatten().collect(), base: base.to_owned(), verdicts }
+        let dirs = dirs.into_iter().flatten().collect();
+        Self { dirs, base: base.to_owned(), files: ProfileFiles::Named, named: None, verdicts }
+    }
+
+    /// The same with files of the configuration that may be used; `named`: the profile that a flag asks for.
+    #[must_use]
+    pub fn using(self, files: &ProfileFiles, named: Option<&str>) -> Self {
+        let beside = matches!(files, ProfileFiles::Absent);
+        let dirs = self.dirs.into_iter().filter(|d| !beside || !d.starts_with(&self.base)).collect();
+        Self { dirs, files: files.clone(), named: named.map(str::to_owned), ..self }
     }
 
     /// A profile by name or path.
     pub fn load(&self, name: &str) -> Result<Profile> {
-        let (file, text) = self.text(name)?;
-        self.build(&file, &text)
+        let consent = self.named.as_deref() == Some(name);
+        let (file, text) = self.text(name, consent)?;
+        self.checked(&file, &text, consent)
     }
 
     /// Validates a profile's text as if it came from `file`.
     pub fn build(&self, file: &str, text: &str) -> Result<Profile> {
+        self.checked(file, text, false)
+    }
+
+    fn checked(&self, file: &str, text: &str, consent: bool) -> Result<Profile> {
         let profile = match extends(file, text)? {
             None => parse_profile(file, text)?,
             Some((mut own, parent)) => {
-                let (parent_file, parent_text) = self.text(&parent)?;
+                let (parent_file, parent_text) = self.text(&parent, consent)?;
                 if parent_file == file {
                     return Err(at(file, text, "extends", "a profile cannot extend itself"));
                 }
@@ -53,6 +71,9 @@ impl Library {
             }
         };
         validate(file, text, &profile, self.verdicts)?;
+        if is_built_in(&profile.name) && file != built_in_file(&profile.name) {
+            return Err(at(file, text, "name", shadows(&profile.name)).hint(OWN_NAME));
+        }
         Ok(profile)
     }
 
@@ -60,49 +81,86 @@ impl Library {
     pub fn all(&self) -> Result<Vec<Profile>> {
         let mut names: Vec<String> = BUILT_IN.files().filter_map(|f| stem(f.path())).collect();
         for dir in &self.dirs {
-            let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
-            names.extend(
-                entries
-                    .map(|e| e.path())
-                    .filter(|p| p.extension().is_some_and(|x| x == "toml"))
-                    .filter_map(|p| stem(&p)),
-            );
+            let entries = std::fs::read_dir(dir).into_iter().flatten().flatten().map(|e| e.path());
+            let files = entries.filter(|p| p.extension().is_some_and(|x| x == "toml"));
+            names.extend(files.filter(|p| self.may_use(p)).filter_map(|p| stem(&p)));
         }
         names.sort();
         names.dedup();
         names.iter().map(|n| self.load(n)).collect()
     }
 
-    fn text(&self, name: &str) -> Result<(String, String)> {
-        let is_path = name.contains('/') || Path::new(name).extension().is_some_and(|e| e == "toml");
-        if is_path {
-            let based = self.base.join(name);
-            let path = if based.exists() { based } else { PathBuf::from(name) };
-            return read(&path);
+    fn text(&self, name: &str, consent: bool) -> Result<(String, String)> {
+        if let Some(path) = profile_path(&self.base, name) {
+            return self.read(&path, consent);
         }
         for dir in &self.dirs {
             let path = dir.join(format!("{name}.toml"));
-            if path.exists() {
-                return read(&path);
+            if path.exists() && (consent || self.may_use(&path)) {
+                if is_built_in(name) {
+                    return Err(Error::usage(format!("{}: {}", path.display(), shadows(name))).hint(OWN_NAME));
+                }
+                return self.read(&path, consent);
             }
         }
         let built_in = BUILT_IN.get_file(format!("{name}.toml")).and_then(include_dir::File::contents_utf8);
-        built_in.map(|t| (format!("built-in {name}.toml"), t.to_owned())).ok_or_else(|| {
+        built_in.map(|t| (built_in_file(name), t.to_owned())).ok_or_else(|| {
             let known: Vec<_> = BUILT_IN.files().filter_map(|f| stem(f.path())).collect();
             Error::usage(format!("no profile {name}"))
                 .hint(format!("built in: {}; or name a file ending in .toml", known.join(", ")))
         })
     }
+
+    /// Is a file of a directory of profiles to be looked at? What it holds is compared when it is read.
+    fn may_use(&self, path: &Path) -> bool {
+        match &self.files {
+            ProfileFiles::Named => true,
+            ProfileFiles::Trusted(files) => is_users(path) || files.contains_key(&canonical(path)),
+            ProfileFiles::Absent => is_users(path),
+        }
+    }
+
+    /// The bytes that are parsed are those that were trusted.
+    fn read(&self, path: &Path, consent: bool) -> Result<(String, String)> {
+        let fail = |e: &dyn std::fmt::Display| {
+            Error::usage(format!("failed to read the profile {}: {e}", path.display()))
+        };
+        let (text, _) = disk::owned_text(path).map_err(|e| fail(&e))?;
+        let trusted = match &self.files {
+            ProfileFiles::Trusted(files) if !consent && !is_users(path) => {
+                files.get(&canonical(path)).is_some_and(|sum| *sum == sha256(text.as_bytes()))
+            }
+            _ => true,
+        };
+        if !trusted {
+            return Err(
+                fail(&"it is not as it was trusted").hint("midwatch config trust, after looking at it")
+            );
+        }
+        Ok((path.display().to_string(), text))
+    }
+}
+
+const OWN_NAME: &str = "give it a name of its own; extends = \"NAME\" takes over what is built in";
+
+fn shadows(name: &str) -> String {
+    format!("{name} is the name of a built-in profile")
+}
+
+fn is_built_in(name: &str) -> bool {
+    BUILT_IN.get_file(format!("{name}.toml")).is_some()
+}
+
+fn built_in_file(name: &str) -> String {
+    format!("built-in {name}.toml")
+}
+
+fn is_users(path: &Path) -> bool {
+    user_dir().is_some_and(|dir| path.starts_with(dir))
 }
 
 fn stem(path: &Path) -> Option<String> {
     path.file_stem().map(|s| s.to_string_lossy().into_owned())
-}
-
-fn read(path: &Path) -> Result<(String, String)> {
-    let text = disk::text(path)
-        .map_err(|e| Error::usage(format!("failed to read the profile {}: {e}", path.display())))?;
-    Ok((path.display().to_string(), text))
 }
 
 fn extends(file: &str, text: &str) -> Result<Option<(Table, String)>> {
@@ -149,7 +207,7 @@ mod tests {
     fn library() -> Library {
         const VERDICTS: &[&[VerdictSpec]] =
             &[&[VerdictSpec { check: "migrations", name: "whole", about: "", of: |_| vec![] }]];
-        Library { dirs: vec![], base: PathBuf::from("."), verdicts: VERDICTS }
+        Library { dirs: vec![], ..Library::new(Path::new("."), VERDICTS) }
     }
 
     #[test]

@@ -3,17 +3,24 @@
 mod config;
 mod detect;
 mod files;
+mod find;
+mod harm;
 mod load;
 mod parse;
 mod service;
+mod trust;
 mod validate;
 mod write;
 
 pub use crate::engine::model::secret::Secret;
-pub use config::{Config, ConsoleConfig, InputMode, Selected, TargetConfig, WindowConfig};
+pub use config::{
+    Config, ConsoleConfig, InputMode, NamedBy, ProfileFiles, Selected, SetValue, TargetConfig, WindowConfig,
+};
 pub use detect::{detect, generic};
 pub use files::Disk;
+pub use find::Found;
 pub use load::Library;
+pub use trust::{TrustList, TrustedFile, UntrustedFile};
 
 /// The commented example that `midwatch config example` prints.
 pub const EXAMPLE: &str = include_str!("../../assets/midwatch.example.toml");

@@ -1,6 +1,6 @@
 //! What a command answers, as data: every format renders each of these.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -64,6 +64,8 @@ pub enum Answer<'a> {
     ConfigChecked(&'a ConfigChecked),
     /// The configuration in force.
     ConfigShown(&'a ConfigShown),
+    /// Configurations that are trusted, or are no more.
+    Trusted(&'a [TrustLine]),
     /// A failure.
     Error(&'a Error),
 }
@@ -113,8 +115,35 @@ pub struct ConfigChecked {
 pub struct ConfigShown {
     /// Its file.
     pub file: Option<String>,
+    /// The file of the working directory, where it has no effect.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub untrusted: Option<String>,
     /// The target that is opened when none is named.
     pub default_target: Option<String>,
     /// Settings by target.
     pub targets: Map<String, Value>,
+    /// Every value with its origin.
+    pub values: Vec<ShownValue>,
+}
+
+/// A value of the configuration in force.
+#[derive(Debug, Serialize)]
+pub struct ShownValue {
+    /// With dots.
+    pub key: String,
+    /// Without secrets.
+    pub value: String,
+    /// A file, a variable, a flag, or `default`.
+    pub origin: String,
+}
+
+/// A configuration that is trusted, or not.
+#[derive(Debug, Serialize)]
+pub struct TrustLine {
+    /// Its file.
+    pub path: PathBuf,
+    /// `trusted`, `not trusted`, `changed since`, `cannot be used`.
+    pub state: &'static str,
+    /// What it may do, or what has changed.
+    pub lines: Vec<String>,
 }

@@ -61,6 +61,7 @@ fn envelope(answer: &Answer<'_>) -> Value {
             json!({ "file": c.file, "targets": c.targets, "profiles": c.profiles, "status": "ok" }),
         ),
         Answer::ConfigShown(config) => named("config", json!(config)),
+        Answer::Trusted(lines) => named("config", json!({ "trusted": lines })),
         Answer::Error(e) => error(e),
     }
 }

@@ -9,7 +9,7 @@ use crate::engine::model::report::{Report, Severity, Status};
 use crate::engine::model::secret::without_passwords;
 use crate::engine::model::target::TargetInfo;
 
-use super::answer::{Answer, ConfigChecked, ConfigShown, DoctorLine, KeyLine};
+use super::answer::{Answer, ConfigChecked, ConfigShown, DoctorLine, KeyLine, TrustLine};
 use super::renderer::Renderer;
 use super::{change, journal};
 use crate::engine::model::installation::Standing;
@@ -43,6 +43,7 @@ impl Renderer for Text {
             Answer::Doctor(lines) => doctor(lines),
             Answer::ConfigChecked(config) => config_checked(config),
             Answer::ConfigShown(config) => config_shown(config),
+            Answer::Trusted(lines) => trusted(lines),
             Answer::Error(e) => format!("midwatch: {}\n", without_passwords(&e.to_string())),
         }
     }
@@ -174,6 +175,25 @@ fn config_shown(config: &ConfigShown) -> String {
         for (key, value) in target.as_object().into_iter().flatten().filter(|(_, v)| !v.is_null()) {
             let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             let _ = writeln!(text, "{key:15} {value}");
+        }
+    }
+    let width = config.values.iter().map(|v| v.key.len()).max().unwrap_or_default();
+    let _ = writeln!(text, "\nvalues, and where each comes from");
+    for v in &config.values {
+        let _ = writeln!(text, "{:width$}  {}  ({})", v.key, v.value, v.origin);
+    }
+    text
+}
+
+fn trusted(lines: &[TrustLine]) -> String {
+    if lines.is_empty() {
+        return "no configuration of a working directory is trusted\n".into();
+    }
+    let mut text = String::new();
+    for l in lines {
+        let _ = writeln!(text, "{}: {}", l.path.display(), l.state);
+        for line in &l.lines {
+            let _ = writeln!(text, "  {line}");
         }
     }
     text

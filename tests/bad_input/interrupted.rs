@@ -33,15 +33,18 @@ async fn until(owner: &mut Owner, text: &str, count: u32) {
     }
 }
 
-async fn slow(url: &str, mark: u32) -> Engine {
-    engine(url, &rule(&format!("select pg_sleep(600)::text || {mark} as id"))).await
+/// A rule that waits; a profile calls no `pg_sleep` itself.
+async fn slow(owner: &mut Owner, url: &str, mark: u32) -> Engine {
+    let nap = "create or replace function nap() returns text language sql as 'select pg_sleep(600)::text'";
+    owner.execute_script(nap).await.unwrap();
+    engine(url, &rule(&format!("select nap() || {mark} as id"))).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_killed_in_the_middle() {
     let server = Server::start(Options { memory: true, ..Options::default() }).await.unwrap();
     let mut owner = server.owner("postgres").await.unwrap();
-    let engine = std::sync::Arc::new(slow(&server.url("postgres"), 71).await);
+    let engine = std::sync::Arc::new(slow(&mut owner, &server.url("postgres"), 71).await);
     let look = tokio::spawn({
         let engine = std::sync::Arc::clone(&engine);
         async move { engine.observe(&id()).await }
@@ -62,7 +65,8 @@ async fn a_server_killed_in_the_middle() {
 async fn a_dropped_look_ends_on_the_server_and_only_it() {
     let database = Database::empty().await;
     let mut owner = database.owner().await;
-    let (one, other) = (slow(&database.url(), 72).await, slow(&database.url(), 73).await);
+    let (one, other) =
+        (slow(&mut owner, &database.url(), 72).await, slow(&mut owner, &database.url(), 73).await);
     let stays = tokio::spawn(async move { other.observe(&id()).await });
     let goes = tokio::spawn(async move { one.observe(&id()).await });
     until(&mut owner, "|| 72", 1).await;
@@ -79,7 +83,7 @@ async fn a_dropped_look_ends_on_the_server_and_only_it() {
 async fn cancelling_is_reported_as_such() {
     let database = Database::empty().await;
     let mut owner = database.owner().await;
-    let engine = std::sync::Arc::new(slow(&database.url(), 74).await);
+    let engine = std::sync::Arc::new(slow(&mut owner, &database.url(), 74).await);
     let look = tokio::spawn({
         let engine = std::sync::Arc::clone(&engine);
         async move { engine.observe(&id()).await }
@@ -95,7 +99,7 @@ async fn cancelling_is_reported_as_such() {
 #[tokio::test(flavor = "multi_thread")]
 async fn dropped_looks_leave_room_for_others() {
     let database = Database::empty().await;
-    let engine = std::sync::Arc::new(slow(&database.url(), 75).await);
+    let engine = std::sync::Arc::new(slow(&mut database.owner().await, &database.url(), 75).await);
     let mut owner = database.owner().await;
     for _ in 0..4 {
         let looks: Vec<_> = (0..3)

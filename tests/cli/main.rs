@@ -271,7 +271,8 @@ async fn the_profile_names_the_mark_of_the_environment() {
     let sql = format!(
         "create table app (mark varchar); insert into app values ('staging');
          create table t (id int) partition by range (id); create table t1 partition of t for values from (0) to (9);
-         alter database {} set shop.environment = 'development'",
+         alter database {0} set shop.environment = 'development';
+         alter database {0} set midwatch.environment = 'demo'",
         database.name
     );
     database.owner().await.execute_script(&sql).await.unwrap();
@@ -286,12 +287,12 @@ async fn the_profile_names_the_mark_of_the_environment() {
     };
     let setting = "setting = \"shop.environment\"";
     for (marker, environment) in [
-        (String::new(), "production"),
+        (String::new(), "demo"),
         (format!("[environment]\n{setting}"), "development"),
         ("[environment]\nsql = \"select mark from app\"".into(), "staging"),
         (format!("[environment]\n{setting}\nsql = \"select mark from app\""), "staging"),
         (format!("[environment]\n{setting}\nsql = \"select mark from app where false\""), "development"),
-        ("[environment]\nsetting = \"shop.nowhere\"".into(), "production"),
+        ("[environment]\nsetting = \"shop.nowhere\"".into(), "demo"),
         // What cannot be understood is taken for the worst.
         (format!("[environment]\n{setting}\nsql = \"select 'prd'\""), "production"),
         (format!("[environment]\n{setting}\nsql = \"select mark from nowhere\""), "production"),

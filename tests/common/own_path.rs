@@ -22,7 +22,7 @@ impl OwnPathTx {
     /// Gives the path that was there.
     async fn set(&mut self, path: &str) -> Result<String> {
         let was = self.0.texts(&ProfileSql::new("select current_setting('search_path')")).await?;
-        let set = ProfileSql::new("select set_config('search_path', $1, true)");
+        let set = ProfileSql::names("select set_config('search_path', $1, true)");
         self.0.texts(&set.bind([path.into()])).await?;
         Ok(was.into_iter().flatten().next().unwrap_or_default())
     }

@@ -7,6 +7,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod config;
 mod copy_on_full_disk;
 mod desk;
 mod files;

@@ -191,7 +191,7 @@ async fn a_session_that_ran_a_profiles_statement_is_not_used_again() {
             let found = tx.texts(&ProfileSql::new(path)).await.unwrap();
             assert_eq!(found, [Some("public, pg_temp".to_owned())]);
             // What it changes is ours again before our next statement.
-            let left = ProfileSql::new("select set_config('search_path', 'public', true)");
+            let left = ProfileSql::names("select set_config('search_path', 'public', true)");
             tx.texts(&left).await.unwrap();
         }
         assert_eq!(tx.texts(&Sql::new(path)).await.unwrap(), [Some("pg_catalog, pg_temp".to_owned())]);

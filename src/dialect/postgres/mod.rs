@@ -23,6 +23,7 @@ pub mod sampling;
 mod search_path;
 mod session;
 mod shared;
+mod side_effects;
 mod silence;
 mod tx;
 mod vitals;

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{OnceCell, Semaphore};
 
 use super::connect::Connection;
 use super::error::{is_disconnect, read_error};
@@ -57,6 +57,7 @@ impl PgReader {
             idle: Mutex::new(Vec::new()),
             running: Mutex::new(Vec::new()),
             operators: Mutex::default(),
+            acting: OnceCell::new(),
         };
         Self { shared: Arc::new(shared), search_path: Mutex::new(vec!["public".into()]) }
     }

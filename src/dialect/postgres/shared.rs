@@ -10,11 +10,12 @@ use crate::engine::model::error::Result;
 use crate::engine::model::name::literal;
 use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgConnection;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
-use tokio::sync::Semaphore;
+use tokio::sync::{OnceCell, Semaphore};
 
 /// Which transaction of which backend: a pid alone may by now belong to somebody else's statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +39,8 @@ pub(super) struct Shared {
     pub(super) running: Mutex<Vec<BackendProcess>>,
     /// Of types that queries had: asked once.
     pub(super) operators: Mutex<KnownOperators>,
+    /// Functions that no text of a profile may call: asked once.
+    pub(super) acting: OnceCell<HashSet<String>>,
 }
 
 impl Shared {

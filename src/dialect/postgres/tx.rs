@@ -14,6 +14,7 @@ use sqlx::{
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::error::read_error;
+use super::side_effects;
 use crate::dialect::postgres::search_path::OWN_PATH;
 use crate::dialect::postgres::shared::{Shared, lock};
 use crate::engine::model::cause::Cause;
@@ -126,8 +127,24 @@ impl Tx {
     }
 
     async fn under_profile(&mut self, sql: &ProfileSql) -> Result<()> {
-        self.foreign |= !sql.only_names();
+        if !sql.only_names() {
+            self.only_reads(sql.text()).await?;
+            self.foreign = true;
+        }
         self.under(Path::Profile).await
+    }
+
+    /// Text of others that calls what acts is not even prepared.
+    async fn only_reads(&mut self, text: &str) -> Result<()> {
+        let shared = Arc::clone(&self.shared);
+        if shared.acting.get().is_none() {
+            self.under(Path::Own).await?;
+            let persistent = shared.direct();
+            let read = self.guarded(async |c| side_effects::read(c, persistent).await).await?;
+            // Another transaction may have been first, with the same answer.
+            let _ = shared.acting.set(read);
+        }
+        shared.acting.get().map_or(Ok(()), |acting| side_effects::check(text, acting))
     }
 
     fn connection(&mut self) -> Result<&mut PgConnection> {

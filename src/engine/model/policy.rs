@@ -1,9 +1,9 @@
 //! What a target allows: limits of runs and the confirmations that it asks for.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// What is allowed, and how gently. `[policy]` and `[targets.NAME.policy]` of the configuration.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a key of the configuration")]
 pub struct Policy {

@@ -67,6 +67,17 @@ impl Environment {
         }
     }
 
+    /// What a profile says of the environment can only make it stricter.
+    pub fn raised(found: (Self, Option<String>), profile: Option<Self>) -> (Self, Option<String>) {
+        match profile {
+            Some(p) if p > found.0 => (p, Some(format!("the profile says {p}: treated as {p}"))),
+            Some(p) if p < found.0 && found.1.is_some() => {
+                (found.0, found.1.map(|note| format!("{note}; the profile's {p} cannot lower it")))
+            }
+            _ => found,
+        }
+    }
+
     fn in_name(name: &str) -> Option<Self> {
         let lower = name.to_ascii_lowercase();
         let has = |set: &[&str]| lower.split(|c: char| !c.is_ascii_alphanumeric()).any(|w| set.contains(&w));
@@ -163,6 +174,14 @@ mod tests {
         assert_eq!(of(Some(Development), None, &["db", "stg-1.example"]), Staging);
         assert_eq!(of(Some(Production), None, &["stage"]), Production);
         assert_eq!(of(Some(Demo), None, &["products"]), Demo);
+    }
+
+    #[test]
+    fn a_profile_only_raises() {
+        let of = |found, profile| Environment::raised((found, None), profile).0;
+        assert_eq!(of(Demo, Some(Staging)), Staging);
+        assert_eq!(of(Production, Some(Demo)), Production);
+        assert_eq!(of(Staging, None), Staging);
     }
 
     #[test]

@@ -1,0 +1,147 @@
+//! What a configuration could do to whoever starts the program beside it. Every field is decided here: a new one does not
+//! compile before it is.
+
+use super::config::{Config, ConsoleConfig, TargetConfig};
+use crate::engine::model::policy::Policy;
+
+/// The lines of a configuration that take effect only with the operator's consent, without secrets; `policy` is in force
+/// without it. None: the configuration is harmless.
+pub(super) fn lines(config: &Config, policy: &Policy) -> Vec<String> {
+    let Config {
+        default_target,
+        state_dir,
+        targets,
+        console,
+        policy: own,
+        path: _,
+        values: _,
+        profiles: _,
+        origin: _,
+    } = config;
+    // How the console looks; `input` is read from the user's own file only.
+    let ConsoleConfig { mouse: _, ascii: _, input: _ } = console;
+    let mut lines = Vec::new();
+    // Which of the operator's targets is met, and whose keys sign.
+    lines.extend(default_target.iter().map(|name| format!("default_target = {name:?}")));
+    lines.extend(state_dir.iter().map(|dir| format!("state_dir = {:?}", dir.display().to_string())));
+    lines.extend(weaker("policy", own, policy));
+    for (name, target) in targets {
+        of_target(&format!("targets.{name}"), target, policy, &mut lines);
+    }
+    lines
+}
+
+fn of_target(at: &str, target: &TargetConfig, policy: &Policy, lines: &mut Vec<String>) {
+    let TargetConfig {
+        url,
+        redis,
+        profile,
+        environment,
+        // Each only takes away, or says when.
+        read_only: _,
+        window: _,
+        migrations,
+        policy: own,
+        sandbox_extensions,
+        profiles: _,
+        base: _,
+        profile_by_flag: _,
+    } = target;
+    let secrets = [("url", url), ("redis", redis)];
+    lines.extend(
+        secrets.into_iter().filter_map(|(key, s)| Some(format!("{at}.{key} = {:?}", s.as_ref()?.redacted()))),
+    );
+    let texts = [("profile", profile), ("migrations", migrations)];
+    lines.extend(
+        texts.into_iter().filter_map(|(key, text)| Some(format!("{at}.{key} = {:?}", text.as_ref()?))),
+    );
+    lines.extend(environment.map(|e| format!("{at}.environment = \"{e}\"")));
+    lines.extend(own.iter().flat_map(|own| weaker(&format!("{at}.policy"), own, policy)));
+    if !sandbox_extensions.is_empty() {
+        lines.push(format!("{at}.sandbox_extensions = {sandbox_extensions:?}"));
+    }
+}
+
+/// What a policy allows that the other does not.
+fn weaker(at: &str, own: &Policy, than: &Policy) -> Vec<String> {
+    let Policy {
+        plan_ttl_min,
+        accept_foreign_plans,
+        allow_without_copy,
+        headless_irreversible,
+        reading_delay_s,
+        allow_unknown_lag,
+        allow_unknown_load,
+        max_replica_lag_ms,
+        max_replica_lag_mb,
+        max_active_sessions,
+        max_lock_waits,
+        batch_ms,
+        batch_rows,
+        lock_timeout_ms,
+        lock_attempts,
+        statement_timeout_ms,
+        reconnect_s,
+        silence_s,
+    } = own;
+    let allowed = [
+        ("accept_foreign_plans", *accept_foreign_plans, than.accept_foreign_plans),
+        ("allow_without_copy", *allow_without_copy, than.allow_without_copy),
+        ("headless_irreversible", *headless_irreversible, than.headless_irreversible),
+        ("allow_unknown_lag", *allow_unknown_lag, than.allow_unknown_lag),
+        ("allow_unknown_load", *allow_unknown_load, than.allow_unknown_load),
+    ];
+    // The smaller the gentler.
+    let at_most = [
+        ("plan_ttl_min", u64::from(*plan_ttl_min), u64::from(than.plan_ttl_min)),
+        ("max_replica_lag_ms", *max_replica_lag_ms, than.max_replica_lag_ms),
+        ("max_replica_lag_mb", *max_replica_lag_mb, than.max_replica_lag_mb),
+        ("max_active_sessions", u64::from(*max_active_sessions), u64::from(than.max_active_sessions)),
+        ("max_lock_waits", u64::from(*max_lock_waits), u64::from(than.max_lock_waits)),
+        ("batch_ms", *batch_ms, than.batch_ms),
+        ("batch_rows", *batch_rows, than.batch_rows),
+        ("lock_timeout_ms", *lock_timeout_ms, than.lock_timeout_ms),
+        ("lock_attempts", u64::from(*lock_attempts), u64::from(than.lock_attempts)),
+        ("statement_timeout_ms", *statement_timeout_ms, than.statement_timeout_ms),
+        ("reconnect_s", u64::from(*reconnect_s), u64::from(than.reconnect_s)),
+        ("silence_s", u64::from(*silence_s), u64::from(than.silence_s)),
+    ];
+    let at_least = [("reading_delay_s", *reading_delay_s, than.reading_delay_s)];
+    let allowed =
+        allowed.into_iter().filter(|(_, own, than)| own > than).map(|(key, own, _)| (key, own.to_string()));
+    let at_most =
+        at_most.into_iter().filter(|(_, own, than)| own > than).map(|(key, own, _)| (key, own.to_string()));
+    let at_least =
+        at_least.into_iter().filter(|(_, own, than)| own < than).map(|(key, own, _)| (key, own.to_string()));
+    allowed.chain(at_most).chain(at_least).map(|(key, own)| format!("{at}.{key} = {own}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(text: &str) -> Vec<String> {
+        lines(&Config::parse("c", text).unwrap(), &Policy::default())
+    }
+
+    #[test]
+    fn what_only_takes_away_is_harmless() {
+        assert_eq!(of("[console]\nascii = true\n[policy]\nbatch_rows = 10\nreading_delay_s = 60"), [""; 0]);
+    }
+
+    #[test]
+    fn what_names_a_host_or_allows_more_is_shown_without_secrets() {
+        let text = "[policy]\nheadless_irreversible = true\nreading_delay_s = 0\n\
+                    [targets.a]\nurl = \"postgres://u:s3cret@h/d\"\nprofile = \"p.toml\"\nread_only = true";
+        assert_eq!(
+            of(text),
+            [
+                "policy.headless_irreversible = true",
+                "policy.reading_delay_s = 0",
+                "targets.a.url = \"postgres://u:***@h/d\"",
+                "targets.a.profile = \"p.toml\""
+            ]
+        );
+        assert_eq!(of("state_dir = \"s\""), ["state_dir = \"s\""]);
+    }
+}

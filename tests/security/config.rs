@@ -1,0 +1,432 @@
+//! A configuration that is found in the working directory, and the profiles beside it: without effect until they are trusted.
+
+use std::fs::{self, Permissions};
+use std::io::Read as _;
+use std::net::TcpListener;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use crate::common::{Database, Run, demo_database, midwatch, run};
+
+/// A server that answers every login with a request for the password in clear text.
+struct RogueServer {
+    port: u16,
+    connections: Arc<AtomicUsize>,
+    heard: Arc<Mutex<Vec<u8>>>,
+}
+
+impl RogueServer {
+    fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let rogue = Self { port, connections: Arc::default(), heard: Arc::default() };
+        let (connections, heard) = (Arc::clone(&rogue.connections), Arc::clone(&rogue.heard));
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                connections.fetch_add(1, Ordering::SeqCst);
+                let heard = Arc::clone(&heard);
+                std::thread::spawn(move || Self::answer(stream.unwrap(), &heard));
+            }
+        });
+        rogue
+    }
+
+    fn answer(mut stream: std::net::TcpStream, heard: &Mutex<Vec<u8>>) {
+        use std::io::Write as _;
+        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let mut buffer = [0; 4096];
+        while let Ok(n @ 1..) = stream.read(&mut buffer) {
+            let message = &buffer[..n];
+            heard.lock().unwrap().extend_from_slice(message);
+            // To the request for TLS: no. To the login: the password, please.
+            let no_tls = message.get(4..8) == Some(&80_877_103_u32.to_be_bytes());
+            let answer: &[u8] = if no_tls { b"N" } else { b"R\0\0\0\x08\0\0\0\x03" };
+            if stream.write_all(answer).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn url(&self) -> String {
+        format!("postgres://u@127.0.0.1:{}/rogue", self.port)
+    }
+
+    fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
+    }
+}
+
+/// A home, and a directory of others in which the operator stands.
+struct Place {
+    home: tempfile::TempDir,
+    here: tempfile::TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        Self { home: tempfile::tempdir().unwrap(), here: tempfile::tempdir().unwrap() }
+    }
+
+    fn plant(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.here.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+        path
+    }
+
+    fn command(&self) -> Command {
+        let mut command = midwatch(self.home.path());
+        command.current_dir(self.here.path());
+        command
+    }
+
+    fn run(&self, args: &[&str]) -> Run {
+        run(self.command().args(args))
+    }
+
+    fn on(&self, url: &str, args: &[&str]) -> Run {
+        run(self.command().env("DATABASE_URL", url).args(args))
+    }
+}
+
+fn target(url: &str, more: &str) -> String {
+    format!("[targets.main]\nurl = \"{url}\"\n{more}")
+}
+
+/// At 4eabe32 the file was loaded and its target opened, in place of `DATABASE_URL`'s: the rogue server got the password of
+/// `PGPASSWORD` in clear text.
+#[tokio::test]
+async fn a_planted_configuration_names_no_server() {
+    let (database, _) = demo_database("hithonix", 1_000).await;
+    let (place, rogue) = (Place::new(), RogueServer::start());
+    let planted = place.plant("midwatch.toml", &target(&rogue.url(), "environment = \"demo\"\n"));
+    for args in
+        [&["check"][..], &["plan", "init"], &["runs"], &["key", "list"], &["check", "--target", "main"]]
+    {
+        let run = run(place.command().env("PGPASSWORD", "s3cret").env("CI", "true").args(args));
+        assert_eq!(run.code, 2, "{args:?} {run:?}");
+        assert!(run.stderr.contains("midwatch config trust") && run.stdout.is_empty(), "{run:?}");
+    }
+    let run = place.on(&database.url(), &["check", "migrations", "--json"]);
+    assert_eq!(run.json()["target"]["database"], database.name, "{run:?}");
+    assert!(run.stderr.contains(planted.to_str().unwrap()) && run.stderr.contains("no effect"), "{run:?}");
+    // Nor is a directory above looked at.
+    let below = place.here.path().join("below");
+    fs::create_dir(&below).unwrap();
+    let nothing = crate::common::run(place.command().current_dir(&below).arg("check"));
+    assert!(nothing.code == 2 && nothing.stderr.contains("neither a configuration"), "{nothing:?}");
+    assert_eq!(rogue.connections(), 0);
+    // Trusted, it is what it was before: the server of the test can be met.
+    assert_eq!(place.run(&["config", "trust"]).code, 0);
+    assert_eq!(place.run(&["check"]).code, 5);
+    assert!(rogue.connections() > 0);
+    // Still the environment says which target it is.
+    let run = place.on(&database.url(), &["check", "migrations", "--json"]);
+    assert_eq!(run.json()["target"]["database"], database.name, "{run:?}");
+}
+
+/// At 4eabe32 nothing was remembered: whatever the file said at the moment was in force.
+#[test]
+fn a_file_is_trusted_as_it_is_and_no_other() {
+    let place = Place::new();
+    let text = target("postgres://u:s3cret@127.0.0.1:1/d", "profile = \"p.toml\"\n");
+    let planted = place.plant("midwatch.toml", &text);
+    let profile = place.plant("p.toml", "extends = \"parts/base.toml\"\nname = \"p\"\n");
+    let parent = place.plant("parts/base.toml", "name = \"base\"\npartitioned = [\"t\"]\n");
+    let beside = place.plant("profiles/other.toml", "name = \"other\"\n");
+    let trust = || place.run(&["config", "trust"]);
+    let state = |what: &str| {
+        let run = place.run(&["config", "check"]);
+        assert_eq!(run.code, if what == "trusted" { 0 } else { 2 }, "{what}: {run:?}");
+        run
+    };
+    let trusted = trust();
+    assert!(
+        trusted.code == 0 && !trusted.stdout.contains("s3cret") && trusted.stdout.contains("p.toml"),
+        "{trusted:?}"
+    );
+    let list = place.home.path().join(".local/state/midwatch/trusted.json");
+    assert_eq!(list.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(!fs::read_to_string(&list).unwrap().contains("s3cret"));
+    state("trusted");
+    // Each of the files, changed by a byte; another one; another owner; another path.
+    for file in [&planted, &profile, &parent, &beside] {
+        let text = fs::read(file).unwrap();
+        fs::write(file, [&text[..], b"#"].concat()).unwrap();
+        let run = state("changed");
+        assert!(run.stderr.contains("has changed since it was trusted"), "{run:?}");
+        fs::write(file, text).unwrap();
+        state("trusted");
+    }
+    let added = place.plant("profiles/new.toml", "name = \"new\"\n");
+    state("one more");
+    fs::remove_file(added).unwrap();
+    let moved = Place { home: place.home, here: tempfile::tempdir().unwrap() };
+    fs::copy(&planted, moved.here.path().join("midwatch.toml")).unwrap();
+    moved.plant("p.toml", "name = \"p\"\n");
+    assert_eq!(moved.run(&["config", "check"]).code, 2);
+    // A link to the trusted file is the trusted file.
+    fs::remove_file(moved.here.path().join("midwatch.toml")).unwrap();
+    symlink(&planted, moved.here.path().join("midwatch.toml")).unwrap();
+    let by_link = moved.run(&["config", "list", "--json"]);
+    assert_eq!(by_link.json()["config"]["trusted"][0]["state"], "trusted", "{by_link:?}");
+    let untrust = |code| {
+        let run = moved.run(&["config", "untrust", planted.to_str().unwrap()]);
+        assert_eq!(run.code, code, "{run:?}");
+    };
+    untrust(0);
+    untrust(2);
+    assert_eq!(moved.run(&["config", "check"]).code, 2);
+}
+
+fn refused(run: &Run, why: &str) {
+    assert_eq!(run.code, 2, "{why}: {run:?}");
+    assert!(run.stderr.contains(why), "{why}: {run:?}");
+}
+
+/// At 4eabe32 a file of any owner and any mode was taken, named or found.
+#[test]
+fn a_file_that_others_can_change_is_not_taken() {
+    let place = Place::new();
+    let file = place.plant("used.toml", "[console]\nascii = true\n");
+    let by_flag = || place.run(&["--config", file.to_str().unwrap(), "config", "check"]);
+    let by_variable = || run(place.command().env("MIDWATCH_CONFIG", &file).args(["config", "check"]));
+    let mode = |path: &Path, mode| fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    assert_eq!((by_flag().code, by_variable().code), (0, 0));
+    for wide in [0o664, 0o646] {
+        mode(&file, wide);
+        refused(&by_flag(), "may be written by others");
+        refused(&by_variable(), "may be written by others");
+    }
+    mode(&file, 0o644);
+    for wide in [0o777, 0o775] {
+        mode(place.here.path(), wide);
+        refused(&by_flag(), "is a directory that others may write to");
+    }
+    // In a sticky directory nobody else can replace the file.
+    mode(place.here.path(), 0o1777);
+    assert_eq!(by_flag().code, 0);
+    mode(place.here.path(), 0o755);
+    if rustix::process::geteuid().is_root() {
+        let planted = place.plant("midwatch.toml", &target("postgres://u@127.0.0.1:1/d", ""));
+        for path in [&file, &planted] {
+            std::os::unix::fs::chown(path, Some(12_345), None).unwrap();
+        }
+        refused(&by_flag(), "belongs to another user");
+        refused(&place.run(&["config", "trust"]), "belongs to another user");
+        refused(&place.run(&["check"]), "belongs to another user");
+        // A link of ours to a file of theirs.
+        fs::rename(&planted, place.here.path().join("theirs.toml")).unwrap();
+        symlink("theirs.toml", &planted).unwrap();
+        refused(&place.run(&["config", "trust"]), "belongs to another user");
+    }
+}
+
+/// What only takes away needs no consent; it takes nothing away from what the user's own file says. At 4eabe32 the first file
+/// that was found was the only one: a policy of the user's was gone.
+#[test]
+fn a_harmless_file_lies_over_the_users_own() {
+    let place = Place::new();
+    let own = place.home.path().join(".config/midwatch");
+    fs::create_dir_all(&own).unwrap();
+    let text = format!(
+        "{}[policy]\nreading_delay_s = 60\nbatch_rows = 50\n",
+        target("postgres://u:s3cret@h/own", "")
+    );
+    fs::write(own.join("midwatch.toml"), text).unwrap();
+    let shown = |code| {
+        let run = place.run(&["config", "show", "--json"]);
+        assert_eq!(run.code, code, "{run:?}");
+        assert!(!run.stdout.contains("s3cret"), "{run:?}");
+        run.json()["config"].clone()
+    };
+    let value = |key: &str| {
+        let config = shown(0);
+        let all = config["values"].as_array().unwrap();
+        let v = all.iter().find(|v| v["key"] == key).unwrap_or_else(|| panic!("{key} in {config:#}"));
+        (v["value"].as_str().unwrap().to_owned(), v["origin"].as_str().unwrap().to_owned())
+    };
+    let own_file = own.join("midwatch.toml").display().to_string();
+    place.plant("midwatch.toml", "[policy]\nbatch_rows = 10\n");
+    let (rows, of_rows) = value("policy.batch_rows");
+    assert!(rows == "10" && of_rows.ends_with("midwatch.toml") && of_rows != own_file, "{of_rows}");
+    assert_eq!(value("policy.reading_delay_s"), ("60".into(), own_file.clone()));
+    assert_eq!(value("targets.main.url"), ("postgres://u:***@h/own".into(), own_file));
+    assert_eq!(value("policy.lock_attempts"), ("12".into(), "default".into()));
+    // Weaker than the user's own, though stricter than the default.
+    for weaker in [
+        "batch_rows = 100",
+        "reading_delay_s = 59",
+        "headless_irreversible = true",
+        "allow_without_copy = true",
+    ] {
+        place.plant("midwatch.toml", &format!("[policy]\n{weaker}\n"));
+        assert_eq!(value("policy.reading_delay_s").0, "60");
+        assert!(shown(0)["untrusted"].is_string(), "{weaker}");
+    }
+    let run = run(place.command().env("DATABASE_URL", "postgres://u:s3cret@e/d").args([
+        "--read-only",
+        "config",
+        "show",
+    ]));
+    for line in ["postgres://u:***@e/d  (DATABASE_URL)", "(--read-only)"] {
+        assert!(run.stdout.contains(line) && !run.stdout.contains("s3cret"), "{line}: {run:?}");
+    }
+}
+
+/// At 4eabe32 `./profiles/hithonix.toml` was taken for the built-in profile, and one with more tables to be found by was
+/// detected, with nothing but `DATABASE_URL` set.
+#[tokio::test]
+async fn a_profile_takes_no_place_of_a_built_in_one() {
+    let (database, _) = demo_database("hithonix", 1_000).await;
+    let place = Place::new();
+    let planted = "name = \"NAME\"\ndetect = [\"pg_class\", \"pg_proc\", \"pg_type\", \"pg_index\", \"pg_attribute\", \
+                   \"pg_namespace\", \"pg_depend\", \"pg_am\"]\n[[anomalies]]\nname = \"planted\"\ntitle = \"t\"\nkey = [\"k\"]\nsql = \"select 1 as k\"\n";
+    for (file, name) in [("hithonix", "hithonix"), ("other", "other"), ("another", "hithonix")] {
+        place.plant(&format!("profiles/{file}.toml"), &planted.replace("NAME", name));
+        for args in [
+            &["check", "anomalies", "--json"][..],
+            &["check", "anomalies", "--json", "--profile", "hithonix"],
+        ] {
+            let run = place.on(&database.url(), args);
+            assert!(
+                !run.stdout.contains("planted") && run.stdout.contains("date_mismatch"),
+                "{file}: {run:?}"
+            );
+        }
+        fs::remove_file(place.here.path().join(format!("profiles/{file}.toml"))).unwrap();
+    }
+    // Not even with consent.
+    for (file, name) in [("hithonix", "hithonix"), ("another", "hithonix")] {
+        let config = place.plant("used.toml", &target(&database.url(), &format!("profile = \"{file}\"\n")));
+        let profile = place.plant(&format!("profiles/{file}.toml"), &planted.replace("NAME", name));
+        let run = place.run(&["--config", config.to_str().unwrap(), "check", "anomalies"]);
+        refused(&run, "hithonix is the name of a built-in profile");
+        assert!(run.stderr.contains(profile.to_str().unwrap()), "{run:?}");
+        fs::remove_file(profile).unwrap();
+    }
+    let mine = place.plant("mine.toml", "extends = \"hithonix\"\nname = \"mine\"\n");
+    let run =
+        place.on(&database.url(), &["check", "anomalies", "--json", "--profile", mine.to_str().unwrap()]);
+    assert!(run.stdout.contains("date_mismatch"), "{run:?}");
+}
+
+/// At 4eabe32 a profile whose marker said `demo` made a demo of a database that nobody had declared: no delay, no second
+/// question.
+#[tokio::test]
+async fn a_profile_lowers_no_environment() {
+    let database = Database::empty().await;
+    let place = Place::new();
+    let of = |word: &str, declared: &str| {
+        let rule = "[[anomalies]]\nname = \"a\"\ntitle = \"a\"\nkey = [\"k\"]\nsql = \"select 1 as k\"\n";
+        let marker = format!("name = \"p\"\n{rule}[environment]\nsql = \"select '{word}'\"\n");
+        place.plant("p.toml", &marker);
+        let config =
+            place.plant("used.toml", &target(&database.url(), &format!("profile = \"p.toml\"\n{declared}")));
+        let run = place.run(&["--config", config.to_str().unwrap(), "check", "--json"]);
+        run.json()["target"]["environment"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(of("demo", ""), "production");
+    assert_eq!(of("demo", "environment = \"staging\""), "staging");
+    assert_eq!(of("production", "environment = \"demo\""), "production");
+}
+
+/// At 4eabe32 the check of such a rule, in its read-only transaction, ended the other session and had the server write the file.
+#[tokio::test]
+async fn a_profile_calls_nothing_that_acts() {
+    let database = Database::empty().await;
+    let place = Place::new();
+    let traces = tempfile::tempdir().unwrap();
+    fs::set_permissions(traces.path(), Permissions::from_mode(0o777)).unwrap();
+    let file = traces.path().join("written");
+    let mut victim = database.owner().await;
+    victim.execute_script("create sequence s; select lo_from_bytea(4711, 'x')").await.unwrap();
+    let pid = victim.fetch_value("select pg_backend_pid()::text", &[]).await.unwrap().unwrap();
+    let written = file.display();
+    let end = format!("select pg_terminate_backend({pid}) as id");
+    for (name, sql) in [
+        ("pg_terminate_backend", end.clone()),
+        ("pg_terminate_backend", format!("select PG_CATALOG.\"pg_terminate_backend\" /**/ ({pid}) as id")),
+        (
+            "query_to_xml",
+            format!("select query_to_xml('{}', true, true, '') as id", end.replace("pg_t", "pg_'||'t")),
+        ),
+        ("table_to_xml", "select table_to_xml('s', true, true, '') as id".into()),
+        ("Unicode escapes", format!("select U&\"pg\\005fterminate_backend\"({pid}) as id")),
+        ("pg_cancel_backend", format!("select pg_cancel_backend({pid}) as id")),
+        ("lo_export", format!("select lo_export(4711, '{written}') as id")),
+        ("lo_import", "select lo_import('/etc/passwd') as id".into()),
+        ("pg_read_file", "select pg_read_file('PG_VERSION') as id".into()),
+        ("pg_reload_conf", "select pg_reload_conf() as id".into()),
+        ("pg_advisory_lock", "select pg_advisory_lock(1) is null as id".into()),
+        ("set_config", "select set_config('work_mem', '64kB', false) as id".into()),
+        ("nextval", "select nextval('s') as id".into()),
+        ("setval", "select setval('s', 9) as id".into()),
+    ] {
+        let rule = format!("[[anomalies]]\nname = \"a\"\ntitle = \"a\"\nkey = [\"id\"]\nsql = '''{sql}'''\n");
+        place.plant("p.toml", &format!("name = \"p\"\n{rule}"));
+        let run = place.on(&database.url(), &["check", "--json", "--profile", "p.toml"]);
+        let check = &run.json()["checks"][0];
+        assert_eq!((run.code, check["status"].as_str()), (5, Some("unknown")), "{sql}: {check:#}");
+        assert!(check["why"].as_str().unwrap().contains(name), "{sql}: {check:#}");
+        let state = "select pg_backend_pid()::text || is_called::text || last_value from s";
+        assert_eq!(victim.fetch_value(state, &[]).await.unwrap().unwrap(), format!("{pid}false1"), "{sql}");
+        assert!(!file.exists(), "{sql}");
+    }
+    // What only tells is called.
+    let sql = "select 1 as id where random() > 2 or clock_timestamp() is null or pg_relation_size('s') < 0 \
+               or cardinality(pg_blocking_pids(1)) > 0";
+    place.plant(
+        "p.toml",
+        &format!(
+            "name = \"p\"\n[[anomalies]]\nname = \"a\"\ntitle = \"a\"\nkey = [\"id\"]\nsql = \"{sql}\"\n"
+        ),
+    );
+    let run = place.on(&database.url(), &["check", "--json", "--profile", "p.toml"]);
+    assert_eq!(run.json()["checks"][0]["status"], "ok", "{run:?}");
+}
+
+/// At 4eabe32 nothing was asked.
+#[cfg(feature = "tui")]
+#[test]
+fn the_question_shows_what_has_changed() {
+    use crate::common::pty::Console;
+    let place = Place::new();
+    let planted = place.plant("midwatch.toml", &target("postgres://u:s3cret@127.0.0.1:1/d", ""));
+    let start = || {
+        let line =
+            format!("cd {} && exec {} check", place.here.path().display(), env!("CARGO_BIN_EXE_midwatch"));
+        let home = place.home.path().to_str().unwrap();
+        let state = format!("{home}/.local/state");
+        let config = format!("{home}/.config");
+        let env = [("HOME", home), ("XDG_STATE_HOME", &state), ("XDG_CONFIG_HOME", &config)];
+        Console::start("sh", (120, 30), &["-c", &line], &env)
+    };
+    let asked = |answer: &str, wanted: &[&str], not: &[&str]| {
+        let mut console = start();
+        let screen = console.shows("Trust it as it is?").contents();
+        assert!(
+            wanted.iter().all(|w| screen.contains(w)) && !not.iter().any(|n| screen.contains(n)),
+            "{screen}"
+        );
+        console.press(answer);
+        console.end()
+    };
+    let url = "targets.main.url = \"postgres://u:***@127.0.0.1:1/d\"";
+    let (code, screen) = asked("\r", &["is not trusted", url], &["s3cret"]);
+    assert!(code == 2 && screen.screen().contents().contains("no effect"), "{}", screen.screen().contents());
+    // Trusted, and opened.
+    let (code, screen) = asked("yes\r", &["is not trusted", url], &["s3cret"]);
+    assert!(
+        code == 5 && screen.screen().contents().contains("failed to connect"),
+        "{}",
+        screen.screen().contents()
+    );
+    fs::write(&planted, target("postgres://u:s3cret@127.0.0.1:1/d", "environment = \"demo\"\n")).unwrap();
+    let changed = "+ targets.main.environment = \"demo\"";
+    asked("no\r", &["has changed since it was trusted", changed], &["s3cret", "targets.main.url"]);
+}
