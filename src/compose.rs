@@ -76,7 +76,7 @@ pub async fn connect(selected: Selected) -> Result<Engine> {
         verdicts: features::VERDICTS,
         operations: features::OPERATIONS,
         runners: features::RUNNERS,
-        guard: Guard { policy: selected.policy.clone() },
+        guard: Guard { policy: selected.policy.clone(), insecure: selected.config.insecure },
         window: selected.config.window.as_ref().map(|w| (w.start, w.end)),
         operator: operator(),
         adapters: Adapters {

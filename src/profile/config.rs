@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
 use super::parse::{at, parse};
-use super::service;
 use crate::disk;
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::policy::Policy;
@@ -83,6 +83,9 @@ pub struct TargetConfig {
     /// Nothing may be changed through it.
     #[serde(default)]
     pub read_only: bool,
+    /// Changes on production are allowed although the connection is not verified TLS: others between may read and alter it.
+    #[serde(default)]
+    pub insecure: bool,
     /// When maintenance is allowed.
     #[serde(default)]
     pub window: Option<WindowConfig>,
@@ -251,13 +254,11 @@ impl Config {
         }
         let var = |name: &str| variable(name).ok().flatten().filter(|v| !v.is_empty());
         let config = TargetConfig { redis: var("REDIS_URL").map(Secret::new), ..TargetConfig::default() };
-        let url = match (var("DATABASE_URL"), var("PGSERVICE")) {
-            (Some(url), _) => Some(Secret::new(url)),
-            (None, Some(service)) => Some(service::url(&service)?),
-            (None, None) if ["PGHOST", "PGDATABASE", "PGUSER", "PGPORT"].iter().any(|v| var(v).is_some()) => {
-                None
-            }
-            (None, None) => {
+        let named = ["PGSERVICE", "PGHOST", "PGHOSTADDR", "PGDATABASE", "PGUSER", "PGPORT"];
+        let url = match var("DATABASE_URL") {
+            Some(url) => Some(Secret::new(url)),
+            None if named.iter().any(|v| var(v).is_some()) => None,
+            None => {
                 return Err(Error::new(Class::Usage, "no target: neither a configuration nor DATABASE_URL was found")
                     .hint("DATABASE_URL=postgres://… midwatch, or a midwatch.toml (midwatch config example), or midwatch demo"));
             }
@@ -290,7 +291,10 @@ fn resolve(url: &Secret, target: &str) -> Result<Secret> {
                 Error::usage(format!("target {target}: the environment variable {name} is not set"))
                     .hint(format!("export {name}=postgres://…"))
             }),
-        Some(("service", name)) => service::url(name),
+        // Read where the connection is made: libpq knows services as parameters, too.
+        Some(("service", name)) => {
+            Ok(Secret::new(format!("postgres:///?service={}", utf8_percent_encode(name, NON_ALPHANUMERIC))))
+        }
         _ => Ok(url.clone()),
     }
 }

@@ -5,7 +5,6 @@ mod detect;
 mod files;
 mod load;
 mod parse;
-mod service;
 mod validate;
 mod write;
 
