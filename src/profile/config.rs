@@ -71,6 +71,10 @@ pub struct TargetConfig {
     /// `postgres://…`, `env:NAME` or `service:NAME`.
     #[serde(default)]
     pub url: Option<Secret>,
+    /// A program and its arguments whose output is the password, run for each connection (tokens of a cloud). A list: no
+    /// shell reads it.
+    #[serde(default)]
+    pub password_command: Vec<String>,
     /// A queue's Redis beside the database; used from step 6 on.
     #[serde(default)]
     pub redis: Option<Secret>,

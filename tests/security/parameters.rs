@@ -55,8 +55,8 @@ const HONOURED: &[(&str, Environment)] = &[
     ("user=keeper dbname=d sslmode=require sslsni=0", &[]),
 ];
 
-/// At 4eabe32: `sslmod`, `passfile`, `sslcrl`, `target_session_attrs` and all others that the driver does not know were dropped with
-/// a warning in the log; `sslmode=require` with another authority's root connected; several hosts and `key=value` were no URL.
+/// At 4eabe32: `sslmod`, `passfile`, `sslcrl`, `target_session_attrs` and all others that the driver does not know were dropped: it
+/// connected; `sslmode=require` with another authority's root connected; several hosts and `key=value` were no URL.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_same_as_psql() {
     let tls = TlsServer::shared();
@@ -112,4 +112,26 @@ fn what_is_not_done_is_refused_by_name() {
             assert!(said.contains(name) && said.contains(variable), "{variable}: {said}");
         }
     }
+}
+
+/// New: at 4eabe32 a token had to stand in the URL or a file.
+#[test]
+fn a_program_gives_the_password_and_nothing_shows_it() {
+    let tls = TlsServer::shared();
+    let home = tempfile::tempdir().unwrap();
+    let config = |program: &str| {
+        let url = tls.full("user=passworded dbname=d");
+        let text = format!("[targets.t]\nurl = \"{url}\"\npassword_command = {program}\n");
+        std::fs::write(home.path().join("midwatch.toml"), text).unwrap();
+        crate::common::run(crate::common::midwatch(home.path()).args(["check", "--json", "-vvv"]))
+    };
+    let asked = home.path().join("asked");
+    let program = format!("['sh', '-c', 'echo x >> {}; echo s3cr3t']", asked.display());
+    let run = config(&program);
+    assert_eq!(run.json()["target"]["database"], "d", "{run:?}");
+    assert!(!format!("{run:?}").contains("s3cr3t"), "{run:?}");
+    assert!(std::fs::read_to_string(&asked).unwrap().lines().count() >= 1);
+    let run = config("['sh', '-c', 'echo s3cr3t; echo token has expired >&2; exit 1']");
+    let said = format!("{run:?}");
+    assert!(run.code == 5 && said.contains("token has expired") && !said.contains("s3cr3t"), "{said}");
 }

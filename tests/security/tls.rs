@@ -4,7 +4,8 @@ use crate::tls_server::TlsServer;
 
 const ON: &str = "user=keeper dbname=d";
 
-/// At 4eabe32 an error said `invalid peer certificate: UnknownIssuer`, and not whose certificate it is.
+/// At 4eabe32 an error said `invalid peer certificate: UnknownIssuer`, and not whose certificate it is; `sslmode=require` with the
+/// root of another authority connected.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refused_certificate_is_named_with_the_reason() {
     let tls = TlsServer::shared();
@@ -12,7 +13,6 @@ async fn a_refused_certificate_is_named_with_the_reason() {
     for (parameters, why) in [
         ("sslmode=verify-ca sslrootcert=$D/other.crt", "its issuer is not among the roots of sslrootcert"),
         ("sslmode=require sslrootcert=$D/other.crt", "its issuer is not among the roots of sslrootcert"),
-        // Any public authority would have done there, beside the root that was given.
         ("host=else.example hostaddr=$A sslmode=verify-full sslrootcert=$D/ca.crt", "it is for"),
         ("sslmode=verify-ca sslrootcert=$D/ca.crt sslcrl=$D/revoked.crl", "it is revoked"),
     ] {
@@ -48,7 +48,8 @@ fn what_a_connection_goes_over_is_shown() {
     }
 }
 
-/// At 4eabe32 the error said `invalid peer certificate: Expired`.
+/// At 4eabe32 the error said `invalid peer certificate: certificate expired: verification time 1796029206 (UNIX), but …`, and not
+/// whose certificate it is.
 #[test]
 fn a_certificate_that_expired_is_named_with_its_end() {
     let tls = TlsServer::start(1, "expired");

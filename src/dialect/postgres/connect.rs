@@ -17,6 +17,7 @@ use super::dial::{self, Wish, refused};
 use super::endpoint::{self, At, Endpoint, Keep, Wanted};
 use super::error::{connect_error, refuses_encryption, stops_the_search, unsupported_startup};
 use super::parameters::{Origin, Parameters, Variables};
+use super::password_command;
 use super::search_path::OWN_PATH;
 use super::tls::{Mode, Tls};
 use crate::engine::model::error::{Class, Error, Result};
@@ -57,6 +58,8 @@ pub struct Connection {
     /// What was not used of what was given.
     warning: Option<String>,
     connect_timeout: Duration,
+    /// Gives the password of each connection; empty: none is run.
+    password_command: Arc<[String]>,
     silence: Duration,
     /// No answer came for that long; until a connection is made.
     silent: Arc<AtomicBool>,
@@ -120,10 +123,22 @@ impl Connection {
             place,
             warning,
             connect_timeout,
+            password_command: Arc::new([]),
             silence: SILENCE,
             silent: Arc::default(),
             transport: Arc::default(),
         })
+    }
+
+    /// The same, with the password of each connection from this program; empty: from what was given.
+    pub fn asking(self, password_command: &[String]) -> Result<Self> {
+        if !password_command.is_empty() && self.parameters.get("password").is_some() {
+            return Err(self
+                .parameters
+                .wrong("password", "password_command gives one, too")
+                .hint("leave one of them out"));
+        }
+        Ok(Self { password_command: password_command.into(), ..self })
     }
 
     /// The same, with another limit on how long the server may say nothing.
@@ -168,9 +183,23 @@ impl Connection {
         self.warning.as_deref()
     }
 
-    /// The password, for a file that libpq's own programs read.
-    pub fn password(&self) -> Option<Secret> {
-        self.endpoints.iter().find_map(|e| e.password.clone())
+    /// The password, for a file that libpq's own programs read. Waits for the operator's program, where one gives it.
+    pub fn password(&self) -> Result<Option<Secret>> {
+        if self.password_command.is_empty() {
+            return Ok(self.endpoints.iter().find_map(|e| e.password.clone()));
+        }
+        password_command::run(&self.password_command).map(Some).map_err(Error::unobserved)
+    }
+
+    /// What the operator's program says now.
+    async fn asked(&self) -> io::Result<Option<Secret>> {
+        if self.password_command.is_empty() {
+            return Ok(None);
+        }
+        let words = Arc::clone(&self.password_command);
+        let ran = tokio::task::spawn_blocking(move || password_command::run(&words)).await;
+        let hint = "run it by hand: it prints one line, the password, and ends with 0";
+        ran.map_err(io::Error::other)?.map(Some).map_err(|what| io::Error::other(Refused { what, hint }))
     }
 
     /// The same as libpq's own programs take it from their environment, without the password: others can read that.
@@ -236,9 +265,15 @@ impl Connection {
         &self,
         shape: &(impl Fn(PgConnectOptions) -> PgConnectOptions + Sync),
     ) -> std::result::Result<PgConnection, Failed> {
+        let asked = match self.asked().await {
+            Ok(asked) => asked,
+            Err(e) => return Err(Failed { error: sqlx::Error::Io(e), place: self.place.clone() }),
+        };
         let mut last = None;
         for wanted in self.wanted.rounds() {
             for endpoint in &self.endpoints {
+                let password = asked.clone().or_else(|| endpoint.password.clone());
+                let endpoint = &Endpoint { password, ..endpoint.clone() };
                 match self.in_time(endpoint, *wanted, shape).await {
                     Ok(connection) => return Ok(connection),
                     Err(error) => {
@@ -401,7 +436,7 @@ mod tests {
         }
         assert!(env.contains(&("PGSSLMODE", "require".into())));
         assert!(env.iter().all(|(_, v)| !v.contains("s@ü")), "{}", env.len());
-        assert_eq!(c.password().unwrap().expose(), "s@ü");
+        assert_eq!(c.password().unwrap().unwrap().expose(), "s@ü");
     }
 
     #[test]

@@ -24,6 +24,7 @@ mod operators;
 pub mod owner;
 mod parameters;
 mod passfile;
+mod password_command;
 mod reader;
 mod row_sql;
 pub mod sampling;
