@@ -14,12 +14,13 @@ use sqlx::{ConnectOptions, Connection as _};
 
 use super::certificate::Refused;
 use super::dial::{self, Wish, refused};
-use super::endpoint::{self, At, Endpoint, Keep, Wanted};
+use super::endpoint::{self, Endpoint, Keep, ServerPlace, Wanted};
 use super::error::{connect_error, refuses_encryption, stops_the_search, unsupported_startup};
-use super::parameters::{Origin, Parameters, Variables};
+use super::parameters::{ParameterOrigin, Parameters};
 use super::password_command;
 use super::search_path::OWN_PATH;
 use super::tls::{Mode, Tls};
+use super::variables::Variables;
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::secret::Secret;
 use crate::engine::model::transport::Transport;
@@ -112,8 +113,8 @@ impl Connection {
         let place = endpoints.iter().map(|e| e.place.as_str()).collect::<Vec<_>>().join(", ");
         Ok(Self {
             tls: Tls::new(&p, variables)?,
-            keep: Keep::of(&p)?,
-            wanted: Wanted::of(&p)?,
+            keep: Keep::from_parameters(&p)?,
+            wanted: Wanted::from_parameters(&p)?,
             parameters: p,
             endpoints,
             options,
@@ -351,13 +352,13 @@ impl Connection {
         let password = endpoint.password.as_ref().map_or("", Secret::expose);
         let options = self.options.clone().password(password);
         let (host, address) = match &endpoint.at {
-            At::Socket(dir) => {
+            ServerPlace::Socket(dir) => {
                 let options = shape(options.socket(dir).port(endpoint.port));
                 let connection = PgConnection::connect_with(&options).await?;
                 self.went_over(Transport::Socket);
                 return Ok(connection);
             }
-            At::Tcp { host, address } => (host, address.as_ref().unwrap_or(host)),
+            ServerPlace::Tcp { host, address } => (host, address.as_ref().unwrap_or(host)),
         };
         let encrypted: &[bool] = match self.tls.mode {
             Mode::Disable => &[false],
@@ -407,7 +408,7 @@ impl Connection {
 /// it would put before the options that are written.
 fn driver_options(p: &Parameters, variables: &Variables) -> Result<PgConnectOptions> {
     let written = match p.origin("options") {
-        Some(Origin::Written | Origin::Service) => p.get("options").unwrap_or_default(),
+        Some(ParameterOrigin::Written | ParameterOrigin::Service) => p.get("options").unwrap_or_default(),
         _ => return Ok(PgConnectOptions::new_without_pgpass()),
     };
     if variables.get("PGOPTIONS")?.is_some() {
@@ -420,7 +421,7 @@ fn driver_options(p: &Parameters, variables: &Variables) -> Result<PgConnectOpti
 
 #[cfg(test)]
 mod tests {
-    use super::super::parameters::tests::variables;
+    use super::super::variables::tests::variables;
     use super::*;
 
     fn connection(written: &str) -> Result<Connection> {

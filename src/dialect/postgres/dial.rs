@@ -19,7 +19,7 @@ use tokio_rustls::TlsConnector;
 use super::certificate::Refused;
 use super::endpoint::Keep;
 use crate::disk;
-use crate::engine::model::transport::{Transport, Verified};
+use crate::engine::model::transport::{CertificateCheck, Transport};
 
 /// Bytes of one direction under way.
 const BUFFER: usize = 64 * 1024;
@@ -30,7 +30,7 @@ const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
 /// What is asked of TLS on this attempt.
 pub(super) struct Wish {
     pub(super) config: Arc<ClientConfig>,
-    pub(super) verified: Verified,
+    pub(super) verified: CertificateCheck,
     /// A server without TLS will do.
     pub(super) optional: bool,
 }
@@ -95,7 +95,7 @@ pub(super) async fn dial(
         None => (Box::new(tcp), plain),
         Some(wish) if speaks_tls(&mut tcp).await? => {
             let name = ServerName::try_from(host.to_owned()).map_err(|e| refused(&format!("{host}: {e}")))?;
-            let tls = TlsConnector::from(wish.config).connect(name, tcp).await.map_err(told)?;
+            let tls = TlsConnector::from(wish.config).connect(name, tcp).await.map_err(explained)?;
             let version = match tls.get_ref().1.protocol_version() {
                 Some(rustls::ProtocolVersion::TLSv1_2) => "1.2",
                 _ => "1.3",
@@ -155,7 +155,7 @@ pub(super) fn refused(what: &str) -> io::Error {
 }
 
 /// Finds what the verifier said of a certificate.
-fn told(e: io::Error) -> io::Error {
+fn explained(e: io::Error) -> io::Error {
     let tls = e.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     match tls {
         Some(rustls::Error::Other(other)) => match other.0.downcast_ref::<Refused>() {

@@ -16,7 +16,7 @@ const SOCKETS: [&str; 3] = ["/run/postgresql", "/var/run/postgresql", "/tmp"];
 /// One server that may be connected to.
 #[derive(Clone)]
 pub(super) struct Endpoint {
-    pub(super) at: At,
+    pub(super) at: ServerPlace,
     pub(super) port: u16,
     /// The one given, or that of the password file for this host.
     pub(super) password: Option<Secret>,
@@ -25,7 +25,7 @@ pub(super) struct Endpoint {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum At {
+pub(super) enum ServerPlace {
     /// The directory of a socket.
     Socket(PathBuf),
     Tcp {
@@ -40,8 +40,8 @@ impl Endpoint {
     /// `host:port`, or the socket's directory.
     pub(super) fn host(&self) -> String {
         match &self.at {
-            At::Socket(dir) => dir.to_string_lossy().into_owned(),
-            At::Tcp { host, .. } => host.clone(),
+            ServerPlace::Socket(dir) => dir.to_string_lossy().into_owned(),
+            ServerPlace::Tcp { host, .. } => host.clone(),
         }
     }
 }
@@ -71,9 +71,11 @@ pub(super) fn all(
         let number = number.ok_or_else(|| p.wrong("port", "it is no number from 1 to 65535"))?;
         let at = at(p, nth(&hosts), nth(&addresses), number)?;
         let (asked, shown) = match &at {
-            At::Socket(dir) if SOCKETS.iter().any(|s| dir == Path::new(s)) => ("localhost".into(), None),
-            At::Socket(dir) => (dir.to_string_lossy().into_owned(), None),
-            At::Tcp { host, .. } => (host.clone(), Some(host)),
+            ServerPlace::Socket(dir) if SOCKETS.iter().any(|s| dir == Path::new(s)) => {
+                ("localhost".into(), None)
+            }
+            ServerPlace::Socket(dir) => (dir.to_string_lossy().into_owned(), None),
+            ServerPlace::Tcp { host, .. } => (host.clone(), Some(host)),
         };
         let place =
             shown.map_or_else(|| format!("local socket/{database}"), |h| format!("{h}:{port}/{database}"));
@@ -88,24 +90,27 @@ pub(super) fn all(
     Ok((out, warning))
 }
 
-fn at(p: &Parameters, host: Option<String>, address: Option<String>, port: u16) -> Result<At> {
+fn at(p: &Parameters, host: Option<String>, address: Option<String>, port: u16) -> Result<ServerPlace> {
     if let Some(address) = address {
         if address.parse::<std::net::IpAddr>().is_err() {
             return Err(p.wrong("hostaddr", "it is no address"));
         }
-        return Ok(At::Tcp { host: host.unwrap_or_else(|| address.clone()), address: Some(address) });
+        return Ok(ServerPlace::Tcp {
+            host: host.unwrap_or_else(|| address.clone()),
+            address: Some(address),
+        });
     }
     Ok(match host {
-        Some(dir) if dir.starts_with('/') => At::Socket(dir.into()),
+        Some(dir) if dir.starts_with('/') => ServerPlace::Socket(dir.into()),
         Some(abstr) if abstr.starts_with('@') => {
             return Err(p.wrong("host", "abstract sockets are not supported"));
         }
-        Some(host) => At::Tcp { host, address: None },
+        Some(host) => ServerPlace::Tcp { host, address: None },
         None => {
             let name = format!(".s.PGSQL.{port}");
             let there = SOCKETS.iter().find(|dir| Path::new(dir).join(&name).exists());
             let dir = there.or_else(|| SOCKETS.iter().find(|dir| Path::new(dir).is_dir()));
-            At::Socket(dir.map_or_else(|| "/tmp".into(), PathBuf::from))
+            ServerPlace::Socket(dir.map_or_else(|| "/tmp".into(), PathBuf::from))
         }
     })
 }
@@ -131,7 +136,7 @@ const WANTED: [(&str, Wanted); 6] = [
 ];
 
 impl Wanted {
-    pub(super) fn of(p: &Parameters) -> Result<Self> {
+    pub(super) fn from_parameters(p: &Parameters) -> Result<Self> {
         let words: Vec<_> = WANTED.iter().map(|(word, _)| *word).collect();
         let word = p.word("target_session_attrs", &words, "any")?;
         Ok(WANTED.iter().find(|(w, _)| *w == word).map_or(Self::Any, |(_, wanted)| *wanted))
@@ -173,7 +178,7 @@ pub(super) struct Keep {
 }
 
 impl Keep {
-    pub(super) fn of(p: &Parameters) -> Result<Self> {
+    pub(super) fn from_parameters(p: &Parameters) -> Result<Self> {
         // Zero and less: the system's.
         let positive = |name| {
             Ok::<_, crate::engine::model::error::Error>(

@@ -35,6 +35,7 @@ mod shared;
 mod silence;
 mod tls;
 mod tx;
+mod variables;
 mod vitals;
 mod writer;
 

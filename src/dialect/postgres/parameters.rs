@@ -3,16 +3,16 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
 
 use super::conninfo::{self, Pairs};
 use super::keywords::{Fate, KEYWORDS, find};
 use super::service;
+use super::variables::Variables;
 use crate::engine::model::error::{Error, Result};
 
 /// Where a parameter was said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Origin {
+pub(super) enum ParameterOrigin {
     /// The URL or the `key=value` string.
     Written,
     /// `pg_service.conf`.
@@ -21,7 +21,7 @@ pub(super) enum Origin {
     Environment(&'static str),
 }
 
-impl fmt::Display for Origin {
+impl fmt::Display for ParameterOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Written => f.write_str("the url"),
@@ -31,39 +31,10 @@ impl fmt::Display for Origin {
     }
 }
 
-/// The environment, or that of a test.
-pub(super) struct Variables(Box<dyn Fn(&str) -> Option<std::ffi::OsString>>);
-
-impl Variables {
-    /// This process's.
-    pub(super) fn own() -> Self {
-        Self(Box::new(|name| std::env::var_os(name)))
-    }
-
-    /// A variable's value; one that is not UTF-8 is an error, not absent.
-    pub(super) fn get(&self, name: &str) -> Result<Option<String>> {
-        let Some(value) = (self.0)(name) else { return Ok(None) };
-        value.into_string().map(|v| Some(v).filter(|v| !v.is_empty())).map_err(|value| {
-            let at = std::str::from_utf8(value.as_encoded_bytes()).err().map_or(0, |e| e.valid_up_to());
-            Error::usage(format!("the environment variable {name} is not UTF-8: byte {}", at + 1))
-        })
-    }
-
-    /// The user's directory.
-    pub(super) fn home(&self) -> Result<Option<PathBuf>> {
-        Ok(self.get("HOME")?.map(PathBuf::from))
-    }
-
-    /// A file of the user's in `~/.postgresql`.
-    pub(super) fn users_file(&self, name: &str) -> Result<Option<PathBuf>> {
-        Ok(self.home()?.map(|home| home.join(".postgresql").join(name)))
-    }
-}
-
 /// The parameters that were said; nothing is in it that is not honoured.
 #[derive(Clone, Default)]
 pub(super) struct Parameters {
-    said: BTreeMap<&'static str, (String, Origin)>,
+    said: BTreeMap<&'static str, (String, ParameterOrigin)>,
 }
 
 /// No value is shown: one of them may be a password.
@@ -82,29 +53,32 @@ impl Parameters {
             Error::usage(format!("failed to read the url: {why}"))
                 .hint("postgres://USER@HOST:PORT/DATABASE, or host=… dbname=…; env:NAME and service:NAME belong in midwatch.toml")
         })?;
-        out.add(pairs, Origin::Written)?;
+        out.add(pairs, ParameterOrigin::Written)?;
         if let (None, Some(name)) = (out.get("service"), variables.get("PGSERVICE")?) {
-            out.said.insert("service", (name, Origin::Environment("PGSERVICE")));
+            out.said.insert("service", (name, ParameterOrigin::Environment("PGSERVICE")));
         }
         if let Some(name) = out.get("service").map(str::to_owned) {
-            out.add(service::pairs(&name, variables)?, Origin::Service)?;
+            out.add(service::pairs(&name, variables)?, ParameterOrigin::Service)?;
         }
         for keyword in KEYWORDS {
             if let Some(variable) = keyword.variable
                 && let Some(value) = variables.get(variable)?
             {
-                out.add(vec![(keyword.name.to_owned(), value)], Origin::Environment(variable))?;
+                out.add(vec![(keyword.name.to_owned(), value)], ParameterOrigin::Environment(variable))?;
             }
         }
         // What libpq still reads of its past.
         if variables.get("PGREQUIRESSL")?.is_some_and(|v| v.starts_with('1')) {
-            out.add(vec![("sslmode".into(), "require".into())], Origin::Environment("PGREQUIRESSL"))?;
+            out.add(
+                vec![("sslmode".into(), "require".into())],
+                ParameterOrigin::Environment("PGREQUIRESSL"),
+            )?;
         }
         Ok(out)
     }
 
     /// Of one origin the later counts; what an earlier origin has said stays.
-    fn add(&mut self, pairs: Pairs, origin: Origin) -> Result<()> {
+    fn add(&mut self, pairs: Pairs, origin: ParameterOrigin) -> Result<()> {
         for (name, value) in pairs {
             let Some(keyword) = find(&name) else { return Err(unknown(&name, origin)) };
             let before = self.said.get(keyword.name);
@@ -125,7 +99,7 @@ impl Parameters {
     }
 
     /// Where it was said.
-    pub(super) fn origin(&self, name: &str) -> Option<Origin> {
+    pub(super) fn origin(&self, name: &str) -> Option<ParameterOrigin> {
         self.said.get(name).map(|(_, origin)| *origin)
     }
 
@@ -159,7 +133,8 @@ impl Parameters {
 
     /// An error about a parameter, without its value.
     pub(super) fn wrong(&self, name: &str, why: &str) -> Error {
-        let origin = self.origin(name).map_or_else(|| Origin::Written.to_string(), |o| o.to_string());
+        let origin =
+            self.origin(name).map_or_else(|| ParameterOrigin::Written.to_string(), |o| o.to_string());
         Error::usage(format!("failed to read {origin}: {name}: {why}"))
     }
 
@@ -171,7 +146,7 @@ impl Parameters {
     }
 }
 
-fn unknown(name: &str, origin: Origin) -> Error {
+fn unknown(name: &str, origin: ParameterOrigin) -> Error {
     let likest =
         KEYWORDS.iter().map(|k| (strsim::jaro(k.name, name), k.name)).max_by(|a, b| a.0.total_cmp(&b.0));
     let hint =
@@ -184,7 +159,7 @@ fn unknown(name: &str, origin: Origin) -> Error {
     )
 }
 
-fn refuse(name: &str, fate: Fate, value: &str, origin: Origin) -> Result<()> {
+fn refuse(name: &str, fate: Fate, value: &str, origin: ParameterOrigin) -> Result<()> {
     let only = match fate {
         Fate::Honoured | Fate::Ours => return Ok(()),
         Fate::Only(values) if values.contains(&value) => return Ok(()),
@@ -198,14 +173,9 @@ fn refuse(name: &str, fate: Fate, value: &str, origin: Origin) -> Result<()> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
+    use super::super::variables::tests::variables;
     use super::*;
-
-    /// An environment of these variables.
-    pub(in super::super) fn variables(of: &[(&str, &str)]) -> Variables {
-        let of: BTreeMap<String, String> = of.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
-        Variables(Box::new(move |name| of.get(name).map(Into::into)))
-    }
 
     fn read(written: &str, environment: &[(&str, &str)]) -> Result<Parameters> {
         Parameters::read(Some(written), &variables(environment))
@@ -215,11 +185,11 @@ pub(super) mod tests {
     fn what_is_written_stands_over_the_environment() {
         let environment = [("PGHOST", "e"), ("PGUSER", "eu"), ("PGSSLMODE", "disable")];
         let p = read("postgres://u@h/d?host=/sock", &environment).unwrap();
-        assert_eq!((p.get("host"), p.origin("host")), (Some("/sock"), Some(Origin::Written)));
+        assert_eq!((p.get("host"), p.origin("host")), (Some("/sock"), Some(ParameterOrigin::Written)));
         assert_eq!(p.get("user"), Some("u"));
         assert_eq!(
             (p.get("sslmode"), p.origin("sslmode")),
-            (Some("disable"), Some(Origin::Environment("PGSSLMODE")))
+            (Some("disable"), Some(ParameterOrigin::Environment("PGSSLMODE")))
         );
     }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::conninfo::Pairs;
-use super::parameters::Variables;
+use super::variables::Variables;
 use crate::disk;
 use crate::engine::model::error::{Error, Result};
 

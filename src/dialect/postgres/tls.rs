@@ -15,9 +15,10 @@ use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
 use super::certificate::{Facts, Refused};
-use super::parameters::{Parameters, Variables};
+use super::parameters::Parameters;
+use super::variables::Variables;
 use crate::engine::model::error::{Error, Result};
-use crate::engine::model::transport::Verified;
+use crate::engine::model::transport::CertificateCheck;
 
 /// `sslmode`, from the weakest to the strictest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -108,12 +109,12 @@ impl Tls {
     }
 
     /// How far a certificate is verified.
-    pub(super) fn verified(&self) -> Verified {
+    pub(super) fn verified(&self) -> CertificateCheck {
         match self.mode {
-            Mode::VerifyFull => Verified::Full,
+            Mode::VerifyFull => CertificateCheck::Full,
             // As in libpq: who has given a root wants it to count.
-            _ if self.roots != Roots::None => Verified::Ca,
-            _ => Verified::No,
+            _ if self.roots != Roots::None => CertificateCheck::Ca,
+            _ => CertificateCheck::No,
         }
     }
 
@@ -147,7 +148,7 @@ impl Tls {
 
     fn verifier(&self, provider: &Arc<CryptoProvider>) -> std::result::Result<Verifier, String> {
         let provider = Arc::clone(provider);
-        if self.verified() == Verified::No {
+        if self.verified() == CertificateCheck::No {
             return Ok(Verifier { chain: None, given: vec![], name: false, provider });
         }
         let file = match &self.roots {

@@ -341,7 +341,7 @@ impl Guard {
 #[cfg(test)]
 mod transport_tests {
     use super::*;
-    use crate::engine::model::transport::{Transport, Verified};
+    use crate::engine::model::transport::{CertificateCheck, Transport};
 
     /// At 4eabe32 nothing knew what a connection goes over.
     #[test]
@@ -351,10 +351,10 @@ mod transport_tests {
             (Transport::Socket, false),
             (Transport::Plain { loopback: true }, false),
             (Transport::Plain { loopback: false }, true),
-            (tls(Verified::Full, false), false),
-            (tls(Verified::Ca, false), true),
-            (tls(Verified::No, false), true),
-            (tls(Verified::No, true), false),
+            (tls(CertificateCheck::Full, false), false),
+            (tls(CertificateCheck::Ca, false), true),
+            (tls(CertificateCheck::No, false), true),
+            (tls(CertificateCheck::No, true), false),
         ] {
             let mut server = ServerInfo { transport, ..ServerInfo::default() };
             server.abilities.session_lock = Ability::Yes;

@@ -21,7 +21,7 @@ pub enum Transport {
         /// `1.3`.
         version: &'static str,
         /// How far the server's certificate was verified.
-        verified: Verified,
+        verified: CertificateCheck,
         /// It does not leave this machine.
         loopback: bool,
     },
@@ -30,7 +30,7 @@ pub enum Transport {
 /// How far a server's certificate was verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Verified {
+pub enum CertificateCheck {
     /// Its authority and the host's name.
     Full,
     /// Its authority.
@@ -45,7 +45,7 @@ impl Transport {
         match self {
             Self::Socket => false,
             Self::Plain { loopback } => !loopback,
-            Self::Tls { verified, loopback, .. } => !loopback && verified != Verified::Full,
+            Self::Tls { verified, loopback, .. } => !loopback && verified != CertificateCheck::Full,
         }
     }
 }
@@ -57,9 +57,9 @@ impl fmt::Display for Transport {
             Self::Plain { .. } => f.write_str("TCP without TLS"),
             Self::Tls { version, verified, .. } => {
                 let verified = match verified {
-                    Verified::Full => "certificate and host name verified",
-                    Verified::Ca => "certificate verified, host name not",
-                    Verified::No => "certificate not verified",
+                    CertificateCheck::Full => "certificate and host name verified",
+                    CertificateCheck::Ca => "certificate verified, host name not",
+                    CertificateCheck::No => "certificate not verified",
                 };
                 write!(f, "TLS {version}, {verified}")
             }

@@ -1,6 +1,6 @@
 //! The line that is always there, and the tabs.
 
-use crate::engine::model::transport::{Transport, Verified};
+use crate::engine::model::transport::{CertificateCheck, Transport};
 use crate::tui::model::state::{Link, Model};
 use crate::tui::pane;
 use crate::tui::theme::Tone;
@@ -85,9 +85,13 @@ fn transport(transport: Transport) -> Option<(String, Tone)> {
     let words = match transport {
         Transport::Socket => return None,
         Transport::Plain { .. } => "NO TLS".to_owned(),
-        Transport::Tls { version, verified: Verified::Full, .. } => format!("TLS {version}"),
-        Transport::Tls { version, verified: Verified::Ca, .. } => format!("TLS {version}, name not verified"),
-        Transport::Tls { version, verified: Verified::No, .. } => format!("TLS {version}, NOT VERIFIED"),
+        Transport::Tls { version, verified: CertificateCheck::Full, .. } => format!("TLS {version}"),
+        Transport::Tls { version, verified: CertificateCheck::Ca, .. } => {
+            format!("TLS {version}, name not verified")
+        }
+        Transport::Tls { version, verified: CertificateCheck::No, .. } => {
+            format!("TLS {version}, NOT VERIFIED")
+        }
     };
     Some((words, tone))
 }
