@@ -86,7 +86,7 @@ const SEQUENCE: u8 = 0x30;
 const SET: u8 = 0x31;
 const VERSION: u8 = 0xa0;
 const UTC_TIME: u8 = 0x17;
-/// UTF8String, PrintableString, TeletexString, IA5String.
+/// `UTF8String`, `PrintableString`, `TeletexString`, `IA5String`.
 const TEXTS: [u8; 4] = [0x0c, 0x13, 0x14, 0x16];
 
 impl Facts {

@@ -392,12 +392,11 @@ impl Connection {
     }
 
     fn wish(&self) -> std::result::Result<Wish, sqlx::Error> {
-        let config = match self.config.get() {
-            Some(config) => Arc::clone(config),
-            None => {
-                let config = Arc::new(self.tls.config().map_err(|why| sqlx::Error::Io(refused(&why)))?);
-                Arc::clone(self.config.get_or_init(|| config))
-            }
+        let config = if let Some(config) = self.config.get() {
+            Arc::clone(config)
+        } else {
+            let config = Arc::new(self.tls.config().map_err(|why| sqlx::Error::Io(refused(&why)))?);
+            Arc::clone(self.config.get_or_init(|| config))
         };
         let optional = matches!(self.tls.mode, Mode::Allow | Mode::Prefer);
         Ok(Wish { config, verified: self.tls.verified(), optional })

@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use crate::engine::model::error::{Error, Result};
 
 /// The environment, or that of a test.
-pub(super) struct Variables(Box<dyn Fn(&str) -> Option<std::ffi::OsString>>);
+pub(super) struct Variables(Box<Look>);
+
+/// Looks a variable up.
+type Look = dyn Fn(&str) -> Option<std::ffi::OsString>;
 
 impl Variables {
     /// This process's.
