@@ -39,8 +39,11 @@ pub async fn connect(selected: Selected) -> Result<Engine> {
     check_questions(features::OPERATIONS, features::VERDICTS)?;
     let url = selected.url.as_ref().map(Secret::expose);
     let dialect = dialect::by_url(url)?;
-    let Target { reader, writers, host, database } =
-        dialect.connect(url, Duration::from_secs(selected.policy.silence_s.max(1).into()))?;
+    let Target { reader, writers, host, database } = dialect.connect(
+        url,
+        Duration::from_secs(selected.policy.silence_s.max(1).into()),
+        &selected.config.password_command,
+    )?;
     let server = reader.server().await?;
     let profile = profile(&*reader, &selected).await?;
     reader.set_search_path(&profile.search_path);
@@ -55,6 +58,7 @@ pub async fn connect(selected: Selected) -> Result<Engine> {
     };
     let copied = CopiedTarget {
         url: selected.url.clone(),
+        password_command: selected.config.password_command.clone(),
         version: server.version.clone(),
         database: server.database.clone(),
         search_path: profile.search_path.clone(),
@@ -79,7 +83,7 @@ pub async fn connect(selected: Selected) -> Result<Engine> {
         verdicts: features::VERDICTS,
         operations: features::OPERATIONS,
         runners: features::RUNNERS,
-        guard: Guard { policy: selected.policy.clone() },
+        guard: Guard { policy: selected.policy.clone(), insecure: selected.config.insecure },
         window: selected.config.window.as_ref().map(|w| (w.start, w.end)),
         operator: operator(),
         adapters: Adapters {

@@ -171,6 +171,7 @@ async fn target(sheet: &mut DoctorReport, label: &str, engine: &Engine) {
         engine.environment()
     );
     sheet.add(label, "ok", summary, None);
+    transport(sheet, label, engine);
     if let Some(note) = engine.environment_note() {
         sheet.add(
             label,
@@ -200,6 +201,22 @@ async fn target(sheet: &mut DoctorReport, label: &str, engine: &Engine) {
         }
         Err(e) => sheet.add(label, "fail", e.message.clone(), e.hint.as_deref()),
     }
+}
+
+/// What the connection goes over, and whether changes are refused for it.
+fn transport(sheet: &mut DoctorReport, label: &str, engine: &Engine) {
+    let transport = engine.server().transport;
+    let (status, hint) = if transport.exposed() {
+        (
+            "warn",
+            Some(
+                "sslmode=verify-full with sslrootcert=FILE (or system); until then production is not changed",
+            ),
+        )
+    } else {
+        ("ok", None)
+    };
+    sheet.add(label, status, format!("connection: {transport}"), hint);
 }
 
 async fn journal(sheet: &mut DoctorReport, label: &str, engine: &Engine) {

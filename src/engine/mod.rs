@@ -153,6 +153,7 @@ impl Engine {
             engine: self.parts.server.engine.to_owned(),
             version: self.parts.server.version.clone(),
             database: self.parts.server.database.clone(),
+            transport: self.parts.server.transport,
         }
     }
 

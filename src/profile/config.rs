@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
 use super::parse::{at, parse};
-use super::service;
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::policy::Policy;
 use crate::engine::model::secret::Secret;
@@ -114,6 +114,10 @@ pub struct TargetConfig {
     /// `postgres://…`, `env:NAME` or `service:NAME`.
     #[serde(default)]
     pub url: Option<Secret>,
+    /// A program and its arguments whose output is the password, run for each connection (tokens of a cloud). A list: no
+    /// shell reads it.
+    #[serde(default)]
+    pub password_command: Vec<String>,
     /// A queue's Redis beside the database; used from step 6 on.
     #[serde(default)]
     pub redis: Option<Secret>,
@@ -126,6 +130,9 @@ pub struct TargetConfig {
     /// Nothing may be changed through it.
     #[serde(default)]
     pub read_only: bool,
+    /// Changes on production are allowed although the connection is not verified TLS: others between may read and alter it.
+    #[serde(default)]
+    pub insecure: bool,
     /// When maintenance is allowed.
     #[serde(default)]
     pub window: Option<WindowConfig>,
@@ -308,13 +315,11 @@ impl Config {
             profiles: self.profiles.clone(),
             ..TargetConfig::default()
         };
-        let url = match (var("DATABASE_URL"), var("PGSERVICE")) {
-            (Some(url), _) => Some(Secret::new(url)),
-            (None, Some(service)) => Some(service::url(&service)?),
-            (None, None) if ["PGHOST", "PGDATABASE", "PGUSER", "PGPORT"].iter().any(|v| var(v).is_some()) => {
-                None
-            }
-            (None, None) => {
+        let named = ["PGSERVICE", "PGHOST", "PGHOSTADDR", "PGDATABASE", "PGUSER", "PGPORT"];
+        let url = match var("DATABASE_URL") {
+            Some(url) => Some(Secret::new(url)),
+            None if named.iter().any(|v| var(v).is_some()) => None,
+            None => {
                 return Err(Error::new(Class::Usage, "no target: neither a configuration nor DATABASE_URL was found")
                     .hint("DATABASE_URL=postgres://… midwatch, or a midwatch.toml (midwatch config example), or midwatch demo"));
             }
@@ -361,7 +366,10 @@ fn resolve(url: &Secret, target: &str) -> Result<Secret> {
                 Error::usage(format!("target {target}: the environment variable {name} is not set"))
                     .hint(format!("export {name}=postgres://…"))
             }),
-        Some(("service", name)) => service::url(name),
+        // Read where the connection is made: libpq knows services as parameters, too.
+        Some(("service", name)) => {
+            Ok(Secret::new(format!("postgres:///?service={}", utf8_percent_encode(name, NON_ALPHANUMERIC))))
+        }
         _ => Ok(url.clone()),
     }
 }

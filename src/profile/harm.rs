@@ -43,6 +43,8 @@ fn of_target(at: &str, target: &TargetConfig, policy: &Policy, lines: &mut Vec<S
         migrations,
         policy: own,
         sandbox_extensions,
+        password_command,
+        insecure,
         profiles: _,
         base: _,
         profile_by_flag: _,
@@ -57,6 +59,12 @@ fn of_target(at: &str, target: &TargetConfig, policy: &Policy, lines: &mut Vec<S
     );
     lines.extend(environment.map(|e| format!("{at}.environment = \"{e}\"")));
     lines.extend(own.iter().flat_map(|own| weaker(&format!("{at}.policy"), own, policy)));
+    if !password_command.is_empty() {
+        lines.push(format!("{at}.password_command = {password_command:?}"));
+    }
+    if *insecure {
+        lines.push(format!("{at}.insecure = true"));
+    }
     if !sandbox_extensions.is_empty() {
         lines.push(format!("{at}.sandbox_extensions = {sandbox_extensions:?}"));
     }

@@ -7,7 +7,6 @@ mod find;
 mod harm;
 mod load;
 mod parse;
-mod service;
 mod trust;
 mod validate;
 mod write;

@@ -220,6 +220,7 @@ mod tests {
             engine: "e".into(),
             version: "1".into(),
             database: "d".into(),
+            transport: crate::engine::model::transport::Transport::Socket,
         };
         let mut report = Report::observed(
             CheckId { kind: "k", name: "n".into() },

@@ -17,6 +17,8 @@ use crate::sandbox::postgres::SandboxCopies;
 pub struct CopiedTarget {
     /// How to reach it, as it was opened.
     pub url: Option<Secret>,
+    /// The program that gives its password, with its arguments; empty: none.
+    pub password_command: Vec<String>,
     /// Its server's version: no older program can read it.
     pub version: String,
     /// Its database, as the server names it.
@@ -53,8 +55,8 @@ pub fn for_dialect(dialect: &str, target: CopiedTarget) -> Result<Sandbox> {
 }
 
 fn postgres(target: CopiedTarget) -> Result<Sandbox> {
-    let CopiedTarget { url, version, database, search_path, backups, extensions } = target;
-    let connection = Connection::new(url.as_ref().map(Secret::expose))?;
+    let CopiedTarget { url, password_command, version, database, search_path, backups, extensions } = target;
+    let connection = Connection::new(url.as_ref().map(Secret::expose))?.asking(&password_command)?;
     let copies = SandboxCopies::new(connection, version, search_path, extensions);
     Ok(Sandbox {
         copies: Arc::new(copies.clone()),
@@ -72,6 +74,7 @@ mod tests {
     fn target() -> CopiedTarget {
         CopiedTarget {
             url: Some(Secret::new("postgres://u:s3cr3t@h/d")),
+            password_command: vec![],
             version: "15.1".into(),
             database: "d".into(),
             search_path: vec!["public".into()],

@@ -71,7 +71,7 @@ struct Foreign {
 }
 
 const FOREIGN: &[Foreign] = &[
-    Foreign { what: &["sqlx"], places: &["dialect"], not: false },
+    Foreign { what: &["sqlx", "rustls", "tokio_rustls"], places: &["dialect"], not: false },
     Foreign { what: &["ratatui", "crossterm"], places: &["tui"], not: false },
     // What is written follows no link and is read by nobody else: one file does it. The sandbox's directory is
     // the server's user's, too, and so are programs that are fetched.

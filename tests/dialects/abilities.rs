@@ -26,8 +26,10 @@ on_each_server! {
 
 async fn a_target_is_opened_by_its_url(side: &Side) {
     let url = side.url();
-    let target =
-        dialect::by_url(Some(&url)).unwrap().connect(Some(&url), std::time::Duration::from_secs(15)).unwrap();
+    let target = dialect::by_url(Some(&url))
+        .unwrap()
+        .connect(Some(&url), std::time::Duration::from_secs(15), &[])
+        .unwrap();
     let server = target.reader.server().await.unwrap();
     assert_eq!(server.database, target.database);
     assert_eq!(target.reader.dialect().id(), "postgres");

@@ -123,6 +123,7 @@ impl Paper {
             timeline: None,
             in_recovery: false,
             superuser: false,
+            transport: midwatch::engine::model::transport::Transport::Socket,
             skew_ms: 0,
             marker: None,
             abilities,

@@ -16,6 +16,7 @@ mod journal;
 mod limits;
 mod network;
 mod not_utf8;
+mod parameters;
 #[cfg(feature = "tui")]
 mod pasting;
 mod planted;
@@ -29,6 +30,8 @@ mod secrets;
 #[path = "../faults/servers.rs"]
 mod servers;
 mod terminal;
+mod tls;
+mod tls_server;
 #[expect(dead_code, reason = "what the tests of faults have for more")]
 #[path = "../faults/world.rs"]
 mod world;

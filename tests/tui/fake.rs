@@ -47,6 +47,7 @@ pub(crate) fn session() -> Session {
             engine: "postgres".into(),
             version: "15.18".into(),
             database: "hithonix".into(),
+            transport: midwatch::engine::model::transport::Transport::Socket,
         },
         server: ServerInfo {
             engine: "postgres",

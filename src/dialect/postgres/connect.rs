@@ -1,23 +1,38 @@
-//! From a url (or the `PG*` environment) to connections that can only read.
+//! From connection parameters to connections that can only read.
 
+use std::io;
+use std::path::PathBuf;
 use std::str::FromStr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgConnection};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use rustls::ClientConfig;
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
 use sqlx::{ConnectOptions, Connection as _};
 
-use super::error::{connect_error, unsupported_startup};
+use super::certificate::Refused;
+use super::dial::{self, Wish, refused};
+use super::endpoint::{self, Endpoint, Keep, ServerPlace, Wanted};
+use super::error::{connect_error, refuses_encryption, stops_the_search, unsupported_startup};
+use super::parameters::{ParameterOrigin, Parameters};
+use super::password_command;
 use super::search_path::OWN_PATH;
+use super::tls::{Mode, Tls};
+use super::variables::Variables;
 use crate::engine::model::error::{Class, Error, Result};
-use crate::engine::model::secret::{Secret, percent_decoded, redact, scrub};
+use crate::engine::model::secret::Secret;
+use crate::engine::model::transport::Transport;
 
 /// Longest wait for a connection: an unreachable host must not look like a slow query.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The same where the server was silent the last time: not each of many questions waits as long.
 const SILENT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// `connect_timeout=0`: as long as the network lets us.
+const NO_TIMEOUT: Duration = Duration::from_hours(24);
 
 /// How long a server may say nothing, where nobody has said.
 const SILENCE: Duration = Duration::from_secs(15);
@@ -28,39 +43,103 @@ const SESSION: [(&str, &str); 2] = [("default_transaction_read_only", "on"), ("s
 /// How to reach one database.
 #[derive(Clone)]
 pub struct Connection {
+    parameters: Parameters,
+    endpoints: Vec<Endpoint>,
+    /// Of the driver; without server, password and TLS.
     options: PgConnectOptions,
+    user: String,
+    database: String,
+    tls: Tls,
+    /// What TLS is done with; its files are read once.
+    config: Arc<OnceLock<Arc<ClientConfig>>>,
+    keep: Keep,
+    wanted: Wanted,
     /// For messages: `host:port/database`, never the password.
     place: String,
+    /// What was not used of what was given.
+    warning: Option<String>,
+    connect_timeout: Duration,
+    /// Gives the password of each connection; empty: none is run.
+    password_command: Arc<[String]>,
     silence: Duration,
     /// No answer came for that long; until a connection is made.
     silent: Arc<AtomicBool>,
+    transport: Arc<Mutex<Transport>>,
+}
+
+/// An attempt at one server that failed.
+struct Failed {
+    error: sqlx::Error,
+    place: String,
+}
+
+impl Failed {
+    fn error(&self) -> Error {
+        connect_error(&self.error, &self.place)
+    }
 }
 
 impl Connection {
-    /// From a url; without one from `PG*`, as libpq does.
-    pub fn new(url: Option<&str>) -> Result<Self> {
-        let options = match url {
-            // The driver would take any scheme, and a text without one for a database's name.
-            Some(url) if !(url.starts_with("postgres://") || url.starts_with("postgresql://")) => {
-                return Err(Error::usage("failed to read the url: it does not begin with postgres://").hint(
-                    "postgres://USER@HOST:PORT/DATABASE; env:NAME and service:NAME belong in midwatch.toml",
-                ));
-            }
-            Some(url) => PgConnectOptions::from_str(url).map_err(|e| {
-                Error::usage(format!(
-                    "failed to read the url {}: {}",
-                    redact(url),
-                    scrub(&e.to_string(), url)
-                ))
-                .hint(
-                    "postgres://USER@HOST:PORT/DATABASE; a password belongs in PGPASSFILE or the url itself",
-                )
-            })?,
-            None => PgConnectOptions::new(),
+    /// From a URL or `key=value` pairs, completed from its service and from `PG*`, as libpq does.
+    pub fn new(written: Option<&str>) -> Result<Self> {
+        Self::with(written, &Variables::own())
+    }
+
+    fn with(written: Option<&str>, variables: &Variables) -> Result<Self> {
+        let p = Parameters::read(written, variables)?;
+        let user = match p.get("user") {
+            Some(user) => user.to_owned(),
+            None => whoami::username().unwrap_or_else(|_| "unknown".into()),
         };
-        let options = options.application_name("midwatch/reader").disable_statement_logging();
-        let place = place(&options);
-        Ok(Self { options, place, silence: SILENCE, silent: Arc::default() })
+        let database = p.get("dbname").unwrap_or(&user).to_owned();
+        let passfile = match p.get("passfile") {
+            Some(file) => Some(PathBuf::from(file)),
+            None => variables.home()?.map(|home| home.join(".pgpass")),
+        };
+        let (endpoints, warning) = endpoint::all(&p, &user, &database, passfile.as_deref())?;
+        let connect_timeout = match p.number("connect_timeout")? {
+            None => CONNECT_TIMEOUT,
+            Some(seconds) => match u64::try_from(seconds) {
+                Ok(0) | Err(_) => NO_TIMEOUT,
+                Ok(seconds) => Duration::from_secs(seconds),
+            },
+        };
+        let options = driver_options(&p, variables)?
+            .username(&user)
+            .database(&database)
+            .application_name("midwatch/reader")
+            .ssl_mode(PgSslMode::Disable)
+            .disable_statement_logging();
+        let place = endpoints.iter().map(|e| e.place.as_str()).collect::<Vec<_>>().join(", ");
+        Ok(Self {
+            tls: Tls::new(&p, variables)?,
+            keep: Keep::from_parameters(&p)?,
+            wanted: Wanted::from_parameters(&p)?,
+            parameters: p,
+            endpoints,
+            options,
+            user,
+            database,
+            config: Arc::default(),
+            place,
+            warning,
+            connect_timeout,
+            password_command: Arc::new([]),
+            silence: SILENCE,
+            silent: Arc::default(),
+            transport: Arc::default(),
+        })
+    }
+
+    /// The same, with the password of each connection from this program; empty: from what was given.
+    pub fn asking(self, password_command: &[String]) -> Result<Self> {
+        if !password_command.is_empty() && self.parameters.get("password").is_some() {
+            return Err(self
+                .parameters
+                .wrong("password", "password_command gives one, too")
+                .hint("leave one of them out"));
+        }
+        Ok(Self { password_command: password_command.into(), ..self })
     }
 
     /// The same, with another limit on how long the server may say nothing.
@@ -80,7 +159,8 @@ impl Connection {
 
     /// How long to wait for what is no work for a server.
     pub(super) fn patience(&self) -> Duration {
-        if self.silent.load(Ordering::Relaxed) { SILENT_TIMEOUT } else { CONNECT_TIMEOUT }
+        let silent = self.silent.load(Ordering::Relaxed);
+        if silent { self.connect_timeout.min(SILENT_TIMEOUT) } else { self.connect_timeout }
     }
 
     /// `host:port/database`.
@@ -88,50 +168,70 @@ impl Connection {
         &self.place
     }
 
-    /// Host and database, for guessing the environment.
+    /// Hosts and database, for guessing the environment.
     pub fn names(&self) -> (String, String) {
-        (self.options.get_host().to_owned(), self.options.get_database().unwrap_or_default().to_owned())
+        let hosts: Vec<_> = self.endpoints.iter().map(Endpoint::host).collect();
+        (hosts.join(","), self.database.clone())
     }
 
-    /// The password, for a file that libpq's own programs read.
-    pub fn password(&self) -> Option<Secret> {
-        self.options.to_url_lossy().password().map(|p| Secret::new(percent_decoded(p)))
+    /// What the latest connection goes over.
+    pub(super) fn transport(&self) -> Transport {
+        *self.transport.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Why something that was given is not used.
+    pub(super) fn warning(&self) -> Option<&str> {
+        self.warning.as_deref()
+    }
+
+    /// The password, for a file that libpq's own programs read. Waits for the operator's program, where one gives it.
+    pub fn password(&self) -> Result<Option<Secret>> {
+        if self.password_command.is_empty() {
+            return Ok(self.endpoints.iter().find_map(|e| e.password.clone()));
+        }
+        password_command::run(&self.password_command).map(Some).map_err(Error::unobserved)
+    }
+
+    /// What the operator's program says now.
+    async fn asked(&self) -> io::Result<Option<Secret>> {
+        if self.password_command.is_empty() {
+            return Ok(None);
+        }
+        let words = Arc::clone(&self.password_command);
+        let ran = tokio::task::spawn_blocking(move || password_command::run(&words)).await;
+        let hint = "run it by hand: it prints one line, the password, and ends with 0";
+        ran.map_err(io::Error::other)?.map(Some).map_err(|what| io::Error::other(Refused { what, hint }))
     }
 
     /// The same as libpq's own programs take it from their environment, without the password: others can read that.
     pub fn libpq(&self) -> Vec<(&'static str, String)> {
-        let o = &self.options;
-        let url = o.to_url_lossy();
-        let socket = o.get_socket().map(|s| s.to_string_lossy().into_owned());
-        let mut out = vec![
-            ("PGHOST", socket.unwrap_or_else(|| o.get_host().to_owned())),
-            ("PGPORT", o.get_port().to_string()),
-            ("PGUSER", o.get_username().to_owned()),
-            ("PGDATABASE", o.get_database().unwrap_or_else(|| o.get_username()).to_owned()),
-        ];
-        for (key, value) in url.query_pairs() {
-            let name = match &*key {
-                "sslmode" | "ssl-mode" => "PGSSLMODE",
-                "sslrootcert" | "ssl-root-cert" => "PGSSLROOTCERT",
-                "sslcert" | "ssl-cert" => "PGSSLCERT",
-                "sslkey" | "ssl-key" => "PGSSLKEY",
-                _ => continue,
-            };
-            out.push((name, value.into_owned()));
+        let mut out = self.parameters.environment();
+        let hosts: Vec<_> = self.endpoints.iter().map(Endpoint::host).collect();
+        let ports: Vec<_> = self.endpoints.iter().map(|e| e.port.to_string()).collect();
+        let mut set = |name: &'static str, value: String| {
+            out.retain(|(n, _)| *n != name);
+            out.push((name, value));
+        };
+        set("PGHOST", hosts.join(","));
+        set("PGPORT", ports.join(","));
+        set("PGUSER", self.user.clone());
+        set("PGDATABASE", self.database.clone());
+        // Programs before 16 know no word for the system's roots.
+        if let Some(bundle) = self.tls.system_bundle() {
+            set("PGSSLMODE", "verify-full".into());
+            set("PGSSLROOTCERT", bundle.to_string_lossy().into_owned());
         }
         out
     }
 
     /// A connection, and whether a pooler refused our session settings.
     pub(super) async fn open(&self) -> Result<(PgConnection, bool)> {
-        let direct = self.options.clone().options(SESSION);
-        match self.try_open(&direct).await {
-            Err(e) if unsupported_startup(&e) => {
-                let connection =
-                    self.try_open(&self.options).await.map_err(|e| connect_error(&e, &self.place))?;
-                Ok((connection, true))
+        let direct = |o: PgConnectOptions| o.options(SESSION);
+        match self.search(&direct).await {
+            Err(e) if unsupported_startup(&e.error) => {
+                Ok((self.search(&|o| o).await.map_err(|e| e.error())?, true))
             }
-            other => other.map(|c| (c, false)).map_err(|e| connect_error(&e, &self.place)),
+            other => Ok((other.map_err(|e| e.error())?, false)),
         }
     }
 
@@ -141,72 +241,251 @@ impl Connection {
         application: &str,
         settings: &[(&str, String)],
     ) -> Result<PgConnection> {
-        let options = self
-            .options
-            .clone()
-            .application_name(application)
-            .options(settings.iter().map(|(name, value)| (*name, value.as_str())));
-        self.try_open(&options).await.map_err(|e| {
-            if unsupported_startup(&e) {
+        let shape = |o: PgConnectOptions| {
+            o.application_name(application)
+                .options(settings.iter().map(|(name, value)| (*name, value.as_str())))
+        };
+        self.search(&shape).await.map_err(|e| {
+            if unsupported_startup(&e.error) {
                 Error::new(
                     Class::Refused,
                     format!(
                         "{}: a connection pooler stands between, and changes need a direct connection",
-                        self.place
+                        e.place
                     ),
                 )
                 .hint("give the target the server's own address and port")
             } else {
-                connect_error(&e, &self.place)
+                e.error()
             }
         })
     }
 
-    async fn try_open(&self, options: &PgConnectOptions) -> std::result::Result<PgConnection, sqlx::Error> {
+    /// The first server that answers and is the wanted one.
+    async fn search(
+        &self,
+        shape: &(impl Fn(PgConnectOptions) -> PgConnectOptions + Sync),
+    ) -> std::result::Result<PgConnection, Failed> {
+        let asked = match self.asked().await {
+            Ok(asked) => asked,
+            Err(e) => return Err(Failed { error: sqlx::Error::Io(e), place: self.place.clone() }),
+        };
+        let mut last = None;
+        for wanted in self.wanted.rounds() {
+            for endpoint in &self.endpoints {
+                let password = asked.clone().or_else(|| endpoint.password.clone());
+                let endpoint = &Endpoint { password, ..endpoint.clone() };
+                match self.in_time(endpoint, *wanted, shape).await {
+                    Ok(connection) => return Ok(connection),
+                    Err(error) => {
+                        let ends = stops_the_search(&error);
+                        last = Some(Failed { error, place: endpoint.place.clone() });
+                        if ends {
+                            break;
+                        }
+                    }
+                }
+            }
+        }
+        let none =
+            || Failed { error: sqlx::Error::Io(refused("no server is given")), place: self.place.clone() };
+        Err(last.unwrap_or_else(none))
+    }
+
+    async fn in_time(
+        &self,
+        endpoint: &Endpoint,
+        wanted: Wanted,
+        shape: &(impl Fn(PgConnectOptions) -> PgConnectOptions + Sync),
+    ) -> std::result::Result<PgConnection, sqlx::Error> {
         let patience = self.patience();
-        match tokio::time::timeout(patience, PgConnection::connect_with(options)).await {
+        let work = async {
+            if wanted != Wanted::Any {
+                self.check_wanted(endpoint, wanted).await?;
+            }
+            self.reach(endpoint, shape).await
+        };
+        match tokio::time::timeout(patience, work).await {
             Ok(result) => {
                 self.silent.store(false, Ordering::Relaxed);
                 result
             }
-            Err(_) => Err(sqlx::Error::Io(std::io::Error::new(
-                std::io::ErrorKind::TimedOut,
+            Err(_) => Err(sqlx::Error::Io(io::Error::new(
+                io::ErrorKind::TimedOut,
                 format!("no answer within {} s", patience.as_secs()),
             ))),
         }
     }
+
+    /// A session of ours is read-only by its own settings: one without them is asked.
+    async fn check_wanted(
+        &self,
+        endpoint: &Endpoint,
+        wanted: Wanted,
+    ) -> std::result::Result<(), sqlx::Error> {
+        let mut session = self.reach(endpoint, &|o| o).await?;
+        let standby: bool =
+            sqlx::query_scalar("select pg_catalog.pg_is_in_recovery()").fetch_one(&mut session).await?;
+        let read_only: String =
+            sqlx::query_scalar("show default_transaction_read_only").fetch_one(&mut session).await?;
+        session.close().await?;
+        if wanted.suits(standby, read_only == "on") {
+            return Ok(());
+        }
+        let is = match (standby, read_only == "on") {
+            (true, _) => "a standby",
+            (false, true) => "read-only by default",
+            (false, false) => "a primary that can be written to",
+        };
+        Err(sqlx::Error::Io(io::Error::other(Refused {
+            what: format!("the server is {is}"),
+            hint: "target_session_attrs asks for another one",
+        })))
+    }
+
+    async fn reach(
+        &self,
+        endpoint: &Endpoint,
+        shape: &(impl Fn(PgConnectOptions) -> PgConnectOptions + Sync),
+    ) -> std::result::Result<PgConnection, sqlx::Error> {
+        // Never absent: the driver would then take one of its own finding.
+        let password = endpoint.password.as_ref().map_or("", Secret::expose);
+        let options = self.options.clone().password(password);
+        let (host, address) = match &endpoint.at {
+            ServerPlace::Socket(dir) => {
+                let options = shape(options.socket(dir).port(endpoint.port));
+                let connection = PgConnection::connect_with(&options).await?;
+                self.went_over(Transport::Socket);
+                return Ok(connection);
+            }
+            ServerPlace::Tcp { host, address } => (host, address.as_ref().unwrap_or(host)),
+        };
+        let encrypted: &[bool] = match self.tls.mode {
+            Mode::Disable => &[false],
+            Mode::Allow => &[false, true],
+            Mode::Prefer => &[true, false],
+            Mode::Require | Mode::VerifyCa | Mode::VerifyFull => &[true],
+        };
+        let mut failed = None;
+        for tls in encrypted {
+            let wish = if *tls { Some(self.wish()?) } else { None };
+            let attempt = async {
+                let line = dial::dial(host, address, endpoint.port, &self.keep, wish).await?;
+                let options = shape(options.clone().socket(line.dir()).port(1));
+                let connection = PgConnection::connect_with(&options).await?;
+                Ok::<_, sqlx::Error>((connection, line.transport))
+            };
+            match attempt.await {
+                Ok((connection, transport)) => {
+                    self.went_over(transport);
+                    return Ok(connection);
+                }
+                Err(e) if refuses_encryption(&e) => failed = Some(e),
+                Err(e) => return Err(e),
+            }
+        }
+        Err(failed.unwrap_or_else(|| sqlx::Error::Io(refused("no way was tried"))))
+    }
+
+    fn went_over(&self, transport: Transport) {
+        *self.transport.lock().unwrap_or_else(PoisonError::into_inner) = transport;
+    }
+
+    fn wish(&self) -> std::result::Result<Wish, sqlx::Error> {
+        let config = if let Some(config) = self.config.get() {
+            Arc::clone(config)
+        } else {
+            let config = Arc::new(self.tls.config().map_err(|why| sqlx::Error::Io(refused(&why)))?);
+            Arc::clone(self.config.get_or_init(|| config))
+        };
+        let optional = matches!(self.tls.mode, Mode::Allow | Mode::Prefer);
+        Ok(Wish { config, verified: self.tls.verified(), optional })
+    }
 }
 
-fn place(options: &PgConnectOptions) -> String {
-    let database = options.get_database().unwrap_or("?");
-    match options.get_socket() {
-        Some(_) => format!("local socket/{database}"),
-        None if options.get_host().starts_with('/') => format!("local socket/{database}"),
-        None => format!("{}:{}/{database}", options.get_host(), options.get_port()),
+/// The driver's, with nothing in them that was not said. It reads `PG*` by itself: what is not overwritten is `PGOPTIONS`, which
+/// it would put before the options that are written.
+fn driver_options(p: &Parameters, variables: &Variables) -> Result<PgConnectOptions> {
+    let written = match p.origin("options") {
+        Some(ParameterOrigin::Written | ParameterOrigin::Service) => p.get("options").unwrap_or_default(),
+        _ => return Ok(PgConnectOptions::new_without_pgpass()),
+    };
+    if variables.get("PGOPTIONS")?.is_some() {
+        return Err(p.wrong("options", "PGOPTIONS is set, too").hint("leave one of them out"));
     }
+    let written = utf8_percent_encode(written, NON_ALPHANUMERIC);
+    PgConnectOptions::from_str(&format!("postgres://localhost/?options={written}"))
+        .map_err(|_| p.wrong("options", "they cannot be used"))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::variables::tests::variables;
     use super::*;
+
+    fn connection(written: &str) -> Result<Connection> {
+        Connection::with(Some(written), &variables(&[]))
+    }
 
     #[test]
     fn other_programs_get_no_password_in_their_environment() {
-        let c = Connection::new(Some("postgres://u:s%40%C3%BC@h:7/d?sslmode=require")).unwrap();
+        let c = connection("postgres://u:s%40%C3%BC@h:7/d?sslmode=require").unwrap();
         let env = c.libpq();
-        for pair in [("PGHOST", "h"), ("PGPORT", "7"), ("PGUSER", "u")] {
+        for pair in [("PGHOST", "h"), ("PGPORT", "7"), ("PGUSER", "u"), ("PGDATABASE", "d")] {
             assert!(env.iter().any(|(k, v)| (*k, v.as_str()) == pair), "{pair:?} {}", env.len());
         }
         assert!(env.contains(&("PGSSLMODE", "require".into())));
         assert!(env.iter().all(|(_, v)| !v.contains("s@ü")), "{}", env.len());
-        assert_eq!(c.password().unwrap().expose(), "s@ü");
-        assert_eq!(env.iter().find(|(k, _)| *k == "PGDATABASE").unwrap().1, "d");
+        assert_eq!(c.password().unwrap().unwrap().expose(), "s@ü");
     }
 
     #[test]
     fn a_broken_url_does_not_show_its_password() {
-        let error = Connection::new(Some("postgres://u:s3cret@h:port/d")).err().unwrap();
+        let error = connection("postgres://u:s3cret@h:port/d").err().unwrap();
         assert!(!error.to_string().contains("s3cret"), "{error}");
         assert_eq!(error.exit_code(), 2);
+    }
+
+    #[test]
+    fn several_hosts_have_their_own_ports_or_one() {
+        let ends = |written: &str| {
+            let c = connection(written).map_err(|e| e.message)?;
+            Ok::<_, String>(c.endpoints.iter().map(|e| e.place.clone()).collect::<Vec<_>>().join(" "))
+        };
+        for (written, expected) in [
+            ("host=a,b port=1,2 dbname=d", Ok("a:1/d b:2/d")),
+            ("host=a,b port=7 dbname=d", Ok("a:7/d b:7/d")),
+            ("postgres://a:1,b/d", Ok("a:1/d b:5432/d")),
+            ("postgres://u@/d?host=/sock", Ok("local socket/d")),
+            (
+                "host=a,b,c port=1,2",
+                Err("failed to read the url: port: it has another number of entries than host"),
+            ),
+            ("host=a hostaddr=x", Err("failed to read the url: hostaddr: it is no address")),
+        ] {
+            assert_eq!(ends(written), expected.map(str::to_owned).map_err(str::to_owned), "{written}");
+        }
+    }
+
+    #[test]
+    fn a_verification_needs_what_it_verifies_by() {
+        for (written, why) in [
+            ("host=h sslmode=verify-full", "needs the root certificate"),
+            ("host=h sslmode=require sslrootcert=system", "too weak"),
+            ("host=h sslmode=on", "it is one of disable"),
+            ("host=h sslcert=/c", "sslkey is missing"),
+            ("host=h ssl_max_protocol_version=TLSv1.1", "neither is allowed"),
+        ] {
+            let e = connection(written).err().unwrap();
+            assert!(e.message.contains(why) && e.exit_code() == 2, "{written}: {e}");
+        }
+        assert_eq!(connection("host=h sslrootcert=system").unwrap().tls.mode, Mode::VerifyFull);
+    }
+
+    #[test]
+    fn options_of_two_origins_are_refused() {
+        let with = |url: &str| Connection::with(Some(url), &variables(&[("PGOPTIONS", "-c a.b=1")]));
+        assert!(with("postgres://h/d").is_ok());
+        assert!(with("postgres://h/d?options=-c%20a.b%3D2").is_err());
     }
 }

@@ -15,8 +15,8 @@ impl Driver for Postgres {
         &["postgres", "postgresql"]
     }
 
-    fn connect(&self, url: Option<&str>, silence: Duration) -> Result<Target> {
-        let connection = Connection::new(url)?.ending_on_silence(silence);
+    fn connect(&self, url: Option<&str>, silence: Duration, password_command: &[String]) -> Result<Target> {
+        let connection = Connection::new(url)?.asking(password_command)?.ending_on_silence(silence);
         let (host, database) = connection.names();
         let reader = Arc::new(PgReader::new(connection.clone()));
         Ok(Target { reader, writers: Arc::new(PgWriters::new(connection)), host, database })

@@ -2,6 +2,7 @@
 
 use sqlx::postgres::PgDatabaseError;
 
+use super::certificate::Refused;
 use crate::engine::model::cause::Cause;
 use crate::engine::model::error::{Class, Error};
 
@@ -106,12 +107,32 @@ fn driver_message(e: &sqlx::Error) -> String {
     }
 }
 
+/// No other server is asked: this one answered, and refused what the others would be told as well.
+pub(super) fn stops_the_search(e: &sqlx::Error) -> bool {
+    database(e).is_some_and(|d| d.code() != "57P03")
+}
+
+/// Another attempt, with or without TLS, may be taken.
+pub(super) fn refuses_encryption(e: &sqlx::Error) -> bool {
+    refused(e).is_some() || database(e).is_some_and(|d| d.code() == "28000")
+}
+
+/// What we ourselves found wrong with a connection.
+fn refused(e: &sqlx::Error) -> Option<&Refused> {
+    match e {
+        sqlx::Error::Io(io) => io.get_ref()?.downcast_ref(),
+        _ => None,
+    }
+}
+
 /// A failure to connect to `place`.
 pub(super) fn connect_error(e: &sqlx::Error, place: &str) -> Error {
     let wrap = |what: &str| Error::unobserved(format!("failed to connect to {place}: {what}"));
     if let Some(d) = database(e) {
         let hint = match d.code() {
-            "28P01" => "wrong password: check the url, PGPASSWORD or PGPASSFILE",
+            "28P01" => {
+                "wrong password: check the url, PGPASSWORD or PGPASSFILE (a file that others may read is not used)"
+            }
             "28000" => {
                 "the server refuses this role or address: check pg_hba.conf, the role's name, and sslmode"
             }
@@ -122,6 +143,9 @@ pub(super) fn connect_error(e: &sqlx::Error, place: &str) -> Error {
             _ => "check the url and the server's log",
         };
         return wrap(d.message()).sqlstate(d.code()).hint(hint);
+    }
+    if let Some(Refused { what, hint }) = refused(e) {
+        return wrap(what).hint(*hint);
     }
     match e {
         sqlx::Error::Io(io) => {
@@ -138,8 +162,6 @@ pub(super) fn connect_error(e: &sqlx::Error, place: &str) -> Error {
             };
             wrap(&io.to_string()).cause(Cause::ConnectionLost).hint(hint)
         }
-        sqlx::Error::Tls(tls) => wrap(&format!("TLS: {tls}"))
-            .hint("check sslmode and sslrootcert in the url; sslmode=require needs a server with TLS"),
         sqlx::Error::Configuration(c) => Error::usage(format!("failed to connect to {place}: {c}")),
         other => wrap(&driver_message(other)).hint("check the url and the server's log"),
     }

@@ -12,6 +12,7 @@ use crate::engine::model::abilities::{Abilities, Ability};
 use crate::engine::model::error::Result;
 use crate::engine::model::name::literal;
 use crate::engine::model::target::{Environment, ServerInfo, ServerNote};
+use crate::engine::model::transport::Transport;
 use crate::engine::port::reader::{ReadOptions, Reader};
 
 #[derive(Deserialize)]
@@ -65,6 +66,7 @@ pub(super) async fn read(facts: &dyn Reader) -> Result<ServerInfo> {
         superuser: id.superuser,
         skew_ms: (id.now - middle).num_milliseconds(),
         marker: id.marker.as_deref().and_then(Environment::parse),
+        transport: Transport::default(),
         abilities: abilities(id.watches),
     })
 }

@@ -17,7 +17,7 @@ use crate::dialect::postgres::tx::{Tx, begin, begin_text};
 use crate::engine::model::cause::Cause;
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::load::ServerLoad;
-use crate::engine::model::target::ServerInfo;
+use crate::engine::model::target::{ServerInfo, ServerNote};
 use crate::engine::model::vitals::Vitals;
 use crate::engine::port::dialect::Dialect;
 use crate::engine::port::reader::{Fut, ReadOptions, ReadTx, Reader, Snapshot};
@@ -127,6 +127,9 @@ impl Reader for PgReader {
             server.notes.extend(pooled.then(identity::pooled));
             self.shared.direct.store(!pooled, Ordering::Relaxed);
             self.place().clone_into(&mut server.address);
+            server.transport = self.shared.connection.transport();
+            let warning = self.shared.connection.warning();
+            server.notes.extend(warning.map(|w| ServerNote { text: w.to_owned(), hint: None, badge: None }));
             Ok(server)
         })
     }

@@ -246,6 +246,8 @@ pub fn expired(plan: &Plan, now: DateTime<Utc>) -> Error {
 pub struct Guard {
     /// What is allowed.
     pub policy: Policy,
+    /// The operator accepts that others between may read and change what is sent.
+    pub insecure: bool,
 }
 
 impl Guard {
@@ -314,6 +316,13 @@ impl Guard {
             let lacking = refused(why);
             return Err(if hint.is_empty() { lacking } else { lacking.hint(hint) });
         }
+        if now.environment == Environment::Production && now.server.transport.exposed() && !self.insecure {
+            return Err(refused(format!(
+                "production over the network needs a verified server: the connection is {}",
+                now.server.transport
+            ))
+            .hint("sslmode=verify-full with sslrootcert=FILE (or system), or insecure = true for the target in midwatch.toml"));
+        }
         if let Window::Closed(minutes) = now.window {
             return Err(refused(format!(
                 "outside the maintenance window: it opens in {} h {:02} min",
@@ -325,6 +334,49 @@ impl Guard {
         match &now.journal {
             JournalState::Missing { .. } | JournalState::Older { .. } if bootstraps => Ok(()),
             state => state.refusal().map_or(Ok(()), Err),
+        }
+    }
+}
+
+#[cfg(test)]
+mod transport_tests {
+    use super::*;
+    use crate::engine::model::transport::{CertificateCheck, Transport};
+
+    /// At 4eabe32 nothing knew what a connection goes over.
+    #[test]
+    fn production_is_not_changed_over_what_others_may_alter() {
+        let tls = |verified, loopback| Transport::Tls { version: "1.3", verified, loopback };
+        for (transport, exposed) in [
+            (Transport::Socket, false),
+            (Transport::Plain { loopback: true }, false),
+            (Transport::Plain { loopback: false }, true),
+            (tls(CertificateCheck::Full, false), false),
+            (tls(CertificateCheck::Ca, false), true),
+            (tls(CertificateCheck::No, false), true),
+            (tls(CertificateCheck::No, true), false),
+        ] {
+            let mut server = ServerInfo { transport, ..ServerInfo::default() };
+            server.abilities.session_lock = Ability::Yes;
+            for (environment, insecure, refuses) in [
+                (Environment::Production, false, exposed),
+                (Environment::Production, true, false),
+                (Environment::Staging, false, false),
+            ] {
+                let now = Circumstances {
+                    environment,
+                    read_only: false,
+                    window: Window::Always,
+                    server: &server,
+                    now: Utc::now(),
+                    journal: JournalState::Missing { pending: vec![] },
+                    headless: true,
+                };
+                let guard = Guard { policy: Policy::default(), insecure };
+                let answer = guard.circumstances(true, &now);
+                assert_eq!(answer.is_err(), refuses, "{transport:?} {environment} {insecure}");
+                answer.err().into_iter().for_each(|e| assert_eq!(e.exit_code(), 3, "{e}"));
+            }
         }
     }
 }

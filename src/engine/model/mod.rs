@@ -38,5 +38,6 @@ pub mod step;
 pub mod stored;
 pub mod table;
 pub mod target;
+pub mod transport;
 pub mod vitals;
 pub mod window;

@@ -88,6 +88,9 @@ const HARMLESS: [&str; 9] = [
 
 /// A url without its password and without the values of parameters that may hold one.
 pub fn redact(url: &str) -> String {
+    if !url.contains("://") && url.contains('=') {
+        return redact_pairs(url);
+    }
     let out = scrub(url, url);
     let Some((head, parameters)) = out.split_once('?') else { return out };
     let shown: Vec<String> = parameters
@@ -99,6 +102,16 @@ pub fn redact(url: &str) -> String {
         })
         .collect();
     format!("{head}?{}", shown.join("&"))
+}
+
+/// `host=… password=…` the same way. A piece of a quoted value may be part of a password.
+fn redact_pairs(pairs: &str) -> String {
+    let shown = pairs.split_whitespace().map(|word| match word.split_once('=') {
+        Some((name, value)) if HARMLESS.contains(&name) && !value.contains('\'') => word.to_owned(),
+        Some((name, _)) if name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_') => format!("{name}=***"),
+        _ => "***".to_owned(),
+    });
+    shown.collect::<Vec<_>>().join(" ")
 }
 
 /// A text of any kind (a command, what it said) without the passwords that can be told: in urls, and where a name says
@@ -181,6 +194,7 @@ mod tests {
         assert_eq!(redact("postgres://a:a@h/a"), "postgres://a:***@h/a");
         assert_eq!(redact("postgres://h:5432/d"), "postgres://h:5432/d");
         assert_eq!(redact("env:DATABASE_URL"), "env:DATABASE_URL");
+        assert_eq!(redact("host=h password='s3 cret' user=u s3=x"), "host=h password=*** *** user=u ***");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::model::abilities::Abilities;
+use crate::engine::model::transport::Transport;
 
 /// How much a mistake would cost. Ordered from harmless to dangerous.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -126,6 +127,8 @@ pub struct ServerInfo {
     pub skew_ms: i64,
     /// `midwatch.environment`, set on the database.
     pub marker: Option<Environment>,
+    /// What the connection goes over.
+    pub transport: Transport,
     /// What this server lets this role do.
     pub abilities: Abilities,
     /// What a person should know of it, in its dialect's words.
@@ -156,6 +159,8 @@ pub struct TargetInfo {
     pub version: String,
     /// Database name.
     pub database: String,
+    /// What the connection goes over.
+    pub transport: Transport,
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ use crate::engine::model::preflight::{Preflight, Ready, Reversible};
 use crate::engine::model::row_query::{Keys, RowLimits, RowQuery};
 use crate::engine::model::row_store::{LineSum, RowSet, Summary};
 use crate::engine::model::step::{Action, check_in_transaction};
+use crate::engine::model::transport::Transport;
 use crate::engine::plan::operation::{ALL, Draft, Operation, PlanCx, Undo};
 use crate::engine::plan::privileges::Looked;
 use crate::engine::plan::request::{PlanNews, Planned, Request, UNDO};
@@ -503,7 +504,10 @@ async fn general(
     let mut out = vec![];
     out.push(match server.abilities.session_lock.lacking() {
         Some(why) => Preflight::new("connection", Ready::Fail, why),
-        None => Preflight::new("connection", Ready::Ok, "direct connection"),
+        None if server.transport == Transport::Socket => {
+            Preflight::new("connection", Ready::Ok, "direct connection")
+        }
+        None => Preflight::new("connection", Ready::Ok, format!("direct connection: {}", server.transport)),
     });
     out.extend(missing_abilities::lacking(&server.abilities, &asked.draft.steps));
     if server.in_recovery {

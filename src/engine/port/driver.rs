@@ -16,8 +16,9 @@ pub trait Driver: Dialect {
     fn schemes(&self) -> &'static [&'static str];
     /// The database that a URL names; without one, that of the client's own environment. Nothing is sent yet: an error
     /// is one of the URL. `silence`: how long the server may say nothing, not even to another session, before what waits
-    /// for it ends.
-    fn connect(&self, url: Option<&str>, silence: Duration) -> Result<Target>;
+    /// for it ends. `password_command`: a program and its arguments, whose output is the password of each connection; empty:
+    /// none.
+    fn connect(&self, url: Option<&str>, silence: Duration, password_command: &[String]) -> Result<Target>;
 }
 
 /// One database, ready to be opened.

@@ -149,7 +149,7 @@ impl SandboxCopies {
         command.envs(self.target.libpq()).env("PGAPPNAME", "midwatch/rehearsal");
         command.env("PGCONNECT_TIMEOUT", "10");
         command.envs(std::env::var_os("HOME").map(|home| ("HOME", home)));
-        let passfile = self.target.password().as_ref().map(PassFile::new).transpose()?;
+        let passfile = self.target.password()?.as_ref().map(PassFile::new).transpose()?;
         command.envs(passfile.as_ref().map(|file| ("PGPASSFILE", file.path())));
         Ok((command, passfile))
     }

@@ -1,5 +1,6 @@
 //! The line that is always there, and the tabs.
 
+use crate::engine::model::transport::{CertificateCheck, Transport};
 use crate::tui::model::state::{Link, Model};
 use crate::tui::pane;
 use crate::tui::theme::Tone;
@@ -42,6 +43,9 @@ fn parts(model: &Model) -> Vec<(String, Tone)> {
     if s.read_only {
         out.push(("READ-ONLY".into(), Tone::Accent));
     }
+    if let Some((badge, tone)) = transport(s.server.transport) {
+        out.push((badge, tone));
+    }
     if s.server.in_recovery {
         out.push(("STANDBY".into(), Tone::Warn));
     }
@@ -73,6 +77,23 @@ fn parts(model: &Model) -> Vec<(String, Tone)> {
         out.push((format!("profile {}", s.profile), Tone::Dim));
     }
     out
+}
+
+/// What the connection goes over, where it leaves this machine's sockets.
+fn transport(transport: Transport) -> Option<(String, Tone)> {
+    let tone = if transport.exposed() { Tone::Warn } else { Tone::Dim };
+    let words = match transport {
+        Transport::Socket => return None,
+        Transport::Plain { .. } => "NO TLS".to_owned(),
+        Transport::Tls { version, verified: CertificateCheck::Full, .. } => format!("TLS {version}"),
+        Transport::Tls { version, verified: CertificateCheck::Ca, .. } => {
+            format!("TLS {version}, name not verified")
+        }
+        Transport::Tls { version, verified: CertificateCheck::No, .. } => {
+            format!("TLS {version}, NOT VERIFIED")
+        }
+    };
+    Some((words, tone))
 }
 
 /// Panes by number, with the number of their findings and the worst of them.

@@ -1,0 +1,201 @@
+//! Where the servers are, and which of several is wanted.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::parameters::Parameters;
+use super::passfile::{self, Whom};
+use crate::engine::model::error::Result;
+use crate::engine::model::secret::Secret;
+
+const PORT: &str = "5432";
+
+/// Where libpq of the usual systems looks for a server of this machine.
+const SOCKETS: [&str; 3] = ["/run/postgresql", "/var/run/postgresql", "/tmp"];
+
+/// One server that may be connected to.
+#[derive(Clone)]
+pub(super) struct Endpoint {
+    pub(super) at: ServerPlace,
+    pub(super) port: u16,
+    /// The one given, or that of the password file for this host.
+    pub(super) password: Option<Secret>,
+    /// For messages: `host:port/database`.
+    pub(super) place: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum ServerPlace {
+    /// The directory of a socket.
+    Socket(PathBuf),
+    Tcp {
+        /// The name that a certificate must have.
+        host: String,
+        /// Where it is, if that is not asked of the name.
+        address: Option<String>,
+    },
+}
+
+impl Endpoint {
+    /// `host:port`, or the socket's directory.
+    pub(super) fn host(&self) -> String {
+        match &self.at {
+            ServerPlace::Socket(dir) => dir.to_string_lossy().into_owned(),
+            ServerPlace::Tcp { host, .. } => host.clone(),
+        }
+    }
+}
+
+/// All that are given, in their order, and why a password file was not used.
+pub(super) fn all(
+    p: &Parameters,
+    user: &str,
+    database: &str,
+    passfile: Option<&Path>,
+) -> Result<(Vec<Endpoint>, Option<String>)> {
+    let (hosts, addresses, ports) = (p.list("host"), p.list("hostaddr"), p.list("port"));
+    let count = hosts.len().max(addresses.len()).max(1);
+    if !hosts.is_empty() && !addresses.is_empty() && hosts.len() != addresses.len() {
+        return Err(p.wrong("hostaddr", "it has another number of entries than host"));
+    }
+    if ports.len() > 1 && ports.len() != count {
+        return Err(p.wrong("port", "it has another number of entries than host"));
+    }
+    let (mut out, mut warning) = (Vec::new(), None);
+    for n in 0..count {
+        let nth = |list: &[String]| list.get(n).filter(|v| !v.is_empty()).cloned();
+        let port = nth(if ports.len() == 1 { &[] } else { &ports })
+            .or_else(|| ports.first().filter(|v| ports.len() == 1 && !v.is_empty()).cloned());
+        let port = port.unwrap_or_else(|| PORT.into());
+        let number = port.parse::<u16>().ok().filter(|n| *n > 0);
+        let number = number.ok_or_else(|| p.wrong("port", "it is no number from 1 to 65535"))?;
+        let at = at(p, nth(&hosts), nth(&addresses), number)?;
+        let (asked, shown) = match &at {
+            ServerPlace::Socket(dir) if SOCKETS.iter().any(|s| dir == Path::new(s)) => {
+                ("localhost".into(), None)
+            }
+            ServerPlace::Socket(dir) => (dir.to_string_lossy().into_owned(), None),
+            ServerPlace::Tcp { host, .. } => (host.clone(), Some(host)),
+        };
+        let place =
+            shown.map_or_else(|| format!("local socket/{database}"), |h| format!("{h}:{port}/{database}"));
+        let mut password = p.get("password").map(Secret::new);
+        if let (None, Some(file)) = (&password, passfile) {
+            let found = passfile::look(file, &Whom { host: &asked, port: &port, database, user });
+            password = found.password;
+            warning = found.warning;
+        }
+        out.push(Endpoint { at, port: number, password, place });
+    }
+    Ok((out, warning))
+}
+
+fn at(p: &Parameters, host: Option<String>, address: Option<String>, port: u16) -> Result<ServerPlace> {
+    if let Some(address) = address {
+        if address.parse::<std::net::IpAddr>().is_err() {
+            return Err(p.wrong("hostaddr", "it is no address"));
+        }
+        return Ok(ServerPlace::Tcp {
+            host: host.unwrap_or_else(|| address.clone()),
+            address: Some(address),
+        });
+    }
+    Ok(match host {
+        Some(dir) if dir.starts_with('/') => ServerPlace::Socket(dir.into()),
+        Some(abstr) if abstr.starts_with('@') => {
+            return Err(p.wrong("host", "abstract sockets are not supported"));
+        }
+        Some(host) => ServerPlace::Tcp { host, address: None },
+        None => {
+            let name = format!(".s.PGSQL.{port}");
+            let there = SOCKETS.iter().find(|dir| Path::new(dir).join(&name).exists());
+            let dir = there.or_else(|| SOCKETS.iter().find(|dir| Path::new(dir).is_dir()));
+            ServerPlace::Socket(dir.map_or_else(|| "/tmp".into(), PathBuf::from))
+        }
+    })
+}
+
+/// `target_session_attrs`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wanted {
+    Any,
+    ReadWrite,
+    ReadOnly,
+    Primary,
+    Standby,
+    PreferStandby,
+}
+
+const WANTED: [(&str, Wanted); 6] = [
+    ("any", Wanted::Any),
+    ("read-write", Wanted::ReadWrite),
+    ("read-only", Wanted::ReadOnly),
+    ("primary", Wanted::Primary),
+    ("standby", Wanted::Standby),
+    ("prefer-standby", Wanted::PreferStandby),
+];
+
+impl Wanted {
+    pub(super) fn from_parameters(p: &Parameters) -> Result<Self> {
+        let words: Vec<_> = WANTED.iter().map(|(word, _)| *word).collect();
+        let word = p.word("target_session_attrs", &words, "any")?;
+        Ok(WANTED.iter().find(|(w, _)| *w == word).map_or(Self::Any, |(_, wanted)| *wanted))
+    }
+
+    /// What is asked of the servers, one round after the other.
+    pub(super) fn rounds(self) -> &'static [Self] {
+        match self {
+            Self::Any => &[Self::Any],
+            Self::ReadWrite => &[Self::ReadWrite],
+            Self::ReadOnly => &[Self::ReadOnly],
+            Self::Primary => &[Self::Primary],
+            Self::Standby => &[Self::Standby],
+            Self::PreferStandby => &[Self::Standby, Self::Any],
+        }
+    }
+
+    /// Is a server the wanted one?
+    pub(super) fn suits(self, standby: bool, read_only: bool) -> bool {
+        match self {
+            Self::Any | Self::PreferStandby => true,
+            Self::ReadWrite => !standby && !read_only,
+            Self::ReadOnly => standby || read_only,
+            Self::Primary => !standby,
+            Self::Standby => standby,
+        }
+    }
+}
+
+/// What is set on a TCP connection.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Keep {
+    pub(super) alive: bool,
+    pub(super) idle: Option<Duration>,
+    pub(super) interval: Option<Duration>,
+    pub(super) count: Option<u32>,
+    /// Milliseconds.
+    pub(super) user_timeout: Option<u32>,
+}
+
+impl Keep {
+    pub(super) fn from_parameters(p: &Parameters) -> Result<Self> {
+        // Zero and less: the system's.
+        let positive = |name| {
+            Ok::<_, crate::engine::model::error::Error>(
+                p.number(name)?.and_then(|n| u32::try_from(n).ok()).filter(|n| *n > 0),
+            )
+        };
+        let seconds = |name| {
+            Ok::<_, crate::engine::model::error::Error>(
+                positive(name)?.map(|n| Duration::from_secs(n.into())),
+            )
+        };
+        Ok(Self {
+            alive: p.number("keepalives")?.unwrap_or(1) != 0,
+            idle: seconds("keepalives_idle")?,
+            interval: seconds("keepalives_interval")?,
+            count: positive("keepalives_count")?,
+            user_timeout: positive("tcp_user_timeout")?,
+        })
+    }
+}

@@ -1,0 +1,93 @@
+//! libpq's password file. One that others may read is not used, and that is said.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use crate::disk;
+use crate::engine::model::secret::Secret;
+
+/// What a password file gave for one host.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Found {
+    pub(super) password: Option<Secret>,
+    /// Why the file was not used.
+    pub(super) warning: Option<String>,
+}
+
+/// Whom a password is asked for.
+pub(super) struct Whom<'w> {
+    pub(super) host: &'w str,
+    pub(super) port: &'w str,
+    pub(super) database: &'w str,
+    pub(super) user: &'w str,
+}
+
+/// Looks into the file. One that is absent is no error, as in libpq.
+pub(super) fn look(path: &Path, whom: &Whom<'_>) -> Found {
+    let ignored = |why: &str| Found {
+        password: None,
+        warning: Some(format!("password file {} not used: {why}", path.display())),
+    };
+    let Ok(meta) = std::fs::metadata(path) else { return Found::default() };
+    if !meta.is_file() {
+        return ignored("it is no plain file");
+    }
+    if meta.permissions().mode() & 0o077 != 0 {
+        return ignored("others may read or write it (chmod 0600)");
+    }
+    match disk::text(path) {
+        Ok(text) => Found { password: text.lines().find_map(|line| matching(line, whom)), warning: None },
+        Err(e) => ignored(&e.to_string()),
+    }
+}
+
+/// The password of a line that is about `whom`.
+fn matching(line: &str, whom: &Whom<'_>) -> Option<Secret> {
+    if line.starts_with('#') {
+        return None;
+    }
+    let mut rest = line;
+    for wanted in [whom.host, whom.port, whom.database, whom.user] {
+        let (field, after) = field(rest);
+        (rest == "*" || field.as_deref() == Some(wanted) || after.is_some() && rest.starts_with("*:"))
+            .then_some(())?;
+        rest = after?;
+    }
+    Some(Secret::new(field(rest).0.unwrap_or_default()))
+}
+
+/// What stands before the next `:`, without its backslashes, and what follows.
+fn field(text: &str) -> (Option<String>, Option<&str>) {
+    let mut out = String::new();
+    let mut rest = text.chars();
+    loop {
+        match rest.next() {
+            None => return (Some(out), None),
+            Some(':') => return (Some(out), Some(rest.as_str())),
+            Some('\\') => out.extend(rest.next()),
+            Some(c) => out.push(c),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_line_that_is_about_it_counts() {
+        let whom = Whom { host: "h", port: "5432", database: "a:b", user: "u" };
+        for (line, password) in [
+            ("h:5432:a\\:b:u:s3\\:cr\\\\et", Some("s3:cr\\et")),
+            ("*:*:*:*:x", Some("x")),
+            ("*:*:*:u:", Some("")),
+            ("#:*:*:*:x", None),
+            ("h:1:*:*:x", None),
+            ("h:5432", None),
+            ("", None),
+        ] {
+            let found = matching(line, &whom);
+            assert_eq!(found.as_ref().map(Secret::expose), password, "{line}");
+        }
+    }
+}
