@@ -103,7 +103,10 @@ pub(super) async fn dial(
             (Box::new(tls), Transport::Tls { version, verified: wish.verified, loopback })
         }
         Some(wish) if wish.optional => (Box::new(tcp), plain),
-        Some(_) => return Err(refused("the server has no TLS")),
+        Some(_) => {
+            let hint = "sslmode=require needs a server with TLS; so do verify-ca and verify-full";
+            return Err(io::Error::other(Refused { what: "the server has no TLS".into(), hint }));
+        }
     };
     let (place, listener) = Place::make()?;
     tokio::spawn(pass(listener, stream));

@@ -136,6 +136,7 @@ impl Parameters {
         let origin =
             self.origin(name).map_or_else(|| ParameterOrigin::Written.to_string(), |o| o.to_string());
         Error::usage(format!("failed to read {origin}: {name}: {why}"))
+            .hint("postgres://USER@HOST:PORT/DATABASE?name=value, or the parameters of libpq as key=value")
     }
 
     /// As libpq's own programs take them from their environment. Passwords are left out: others can read it.

@@ -8,7 +8,7 @@ use crate::engine::model::secret::Secret;
 
 /// What a password file gave for one host.
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct Found {
+pub(super) struct PassFileAnswer {
     pub(super) password: Option<Secret>,
     /// Why the file was not used.
     pub(super) warning: Option<String>,
@@ -23,12 +23,12 @@ pub(super) struct Whom<'w> {
 }
 
 /// Looks into the file. One that is absent is no error, as in libpq.
-pub(super) fn look(path: &Path, whom: &Whom<'_>) -> Found {
-    let ignored = |why: &str| Found {
+pub(super) fn look(path: &Path, whom: &Whom<'_>) -> PassFileAnswer {
+    let ignored = |why: &str| PassFileAnswer {
         password: None,
         warning: Some(format!("password file {} not used: {why}", path.display())),
     };
-    let Ok(meta) = std::fs::metadata(path) else { return Found::default() };
+    let Ok(meta) = std::fs::metadata(path) else { return PassFileAnswer::default() };
     if !meta.is_file() {
         return ignored("it is no plain file");
     }
@@ -36,7 +36,9 @@ pub(super) fn look(path: &Path, whom: &Whom<'_>) -> Found {
         return ignored("others may read or write it (chmod 0600)");
     }
     match disk::text(path) {
-        Ok(text) => Found { password: text.lines().find_map(|line| matching(line, whom)), warning: None },
+        Ok(text) => {
+            PassFileAnswer { password: text.lines().find_map(|line| matching(line, whom)), warning: None }
+        }
         Err(e) => ignored(&e.to_string()),
     }
 }
