@@ -16,7 +16,7 @@ use crate::engine::model::profile::{EnvironmentMarker, Profile};
 use crate::engine::model::query::AnySql;
 use crate::engine::model::record::Operator;
 use crate::engine::model::secret::Secret;
-use crate::engine::model::target::Environment;
+use crate::engine::model::target::{Environment, ServerInfo};
 use crate::engine::plan::question::check_questions;
 use crate::engine::port::adapters::{Adapters, FeatureAdapters};
 use crate::engine::port::driver::Target;
@@ -56,16 +56,7 @@ pub async fn connect(selected: Selected) -> Result<Engine> {
         // A marker that cannot be understood is a doubt.
         Err(why) => (Environment::Production, Some(format!("{why}: treated as production"))),
     };
-    let copied = CopiedTarget {
-        url: selected.url.clone(),
-        password_command: selected.config.password_command.clone(),
-        version: server.version.clone(),
-        database: server.database.clone(),
-        search_path: profile.search_path.clone(),
-        backups: backup_dir(&selected),
-        extensions: selected.config.sandbox_extensions.clone(),
-    };
-    let sandbox = sandbox::for_dialect(dialect.id(), copied)?;
+    let sandbox = sandbox::for_dialect(dialect.id(), copied(&selected, &server, &profile))?;
     let of_features = of_features(sandbox.switchovers, &selected, &profile);
     let journal = state::state(&*reader).await;
     Ok(Engine::new(EngineParts {
@@ -98,6 +89,19 @@ pub async fn connect(selected: Selected) -> Result<Engine> {
         },
         clock: Utc::now,
     }))
+}
+
+/// What its copies are made of.
+fn copied(selected: &Selected, server: &ServerInfo, profile: &Profile) -> CopiedTarget {
+    CopiedTarget {
+        url: selected.url.clone(),
+        password_command: selected.config.password_command.clone(),
+        version: server.version.clone(),
+        database: server.database.clone(),
+        search_path: profile.search_path.clone(),
+        backups: backup_dir(selected),
+        extensions: selected.config.sandbox_extensions.clone(),
+    }
 }
 
 /// What single features need: a copy on which a switchover is played through, where the dialect has one.

@@ -212,9 +212,9 @@ mod tests {
                         assert!(e.message.contains(keyword.name) && e.exit_code() == 2, "{e}");
                     }
                     if let Fate::Only(values) = keyword.fate {
-                        values
-                            .iter()
-                            .for_each(|value| assert!(with(value).is_ok(), "{} {value}", keyword.name));
+                        for value in values {
+                            assert!(with(value).is_ok(), "{} {value}", keyword.name);
+                        }
                     }
                 }
             }
