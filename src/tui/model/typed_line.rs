@@ -133,10 +133,8 @@ impl Entered {
     pub fn why_not(self) -> Option<&'static str> {
         match self {
             Self::Typed => None,
-            Self::TooSoon => Some("Enter came together with other keys: press Enter again"),
-            Self::Pasted => {
-                Some("pasted text is not accepted: the keys arrived faster than anyone types; type the words")
-            }
+            Self::TooSoon => Some("Enter came less than 300 ms after another key: press Enter again"),
+            Self::Pasted => Some("pasted text is not accepted (under 30 ms a key): type the words"),
             Self::RepeatAsked => {
                 Some("the text arrived in a burst: type its last word once more, then Enter")
             }
