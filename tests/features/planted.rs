@@ -247,7 +247,7 @@ async fn demo_engine(url: &str, system: &str) -> Engine {
     let folder = format!("{}/migrations/{system}", env!("CARGO_MANIFEST_DIR"));
     let dir = tempfile::tempdir().unwrap();
     let text = format!(
-        "extends = \"{system}\"\n[[migrations]]\nname = \"{system}\"\nfolder = \"{folder}\"\nhistory = \"{}\"\n",
+        "extends = \"{system}\"\nname = \"mine\"\n[[migrations]]\nname = \"{system}\"\nfolder = \"{folder}\"\nhistory = \"{}\"\n",
         if system == "hithonix" { "none" } else { "versions" }
     );
     std::fs::write(dir.path().join("p.toml"), text).unwrap();

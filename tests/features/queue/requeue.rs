@@ -50,11 +50,16 @@ async fn jobs() -> (World, Value) {
 
 fn start(world: &World, args: &[&str]) -> Child {
     // Whoever starts the tests may ignore hangups, and a child inherits that.
+    let program = env!("CARGO_BIN_EXE_midwatch");
+    spawn(world, std::process::Command::new("env").args(["--default-signal=HUP", program]).args(args))
+}
+
+/// With the environment that the program has in this world.
+fn spawn(world: &World, command: &mut std::process::Command) -> Child {
     let plain = midwatch(world.home.path());
-    let mut command = std::process::Command::new("env");
-    command.arg("--default-signal=HUP").arg(plain.get_program()).args(args).env_clear();
-    command.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?)))).env("USER", "dana");
-    command.current_dir(world.home.path()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
+    command.env_clear().envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    command.env("USER", "dana").current_dir(world.home.path());
+    command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
 }
 
 fn ended(child: Child) -> (i32, Value) {
@@ -200,10 +205,7 @@ fn deaf(world: &World, plan: &Value) -> Child {
         "trap '' HUP; exec \"$0\" apply p.json --confirm '{}' --json",
         plan["phrase"].as_str().unwrap()
     );
-    let mut command = std::process::Command::new("sh");
-    command.args(["-c", &script, env!("CARGO_BIN_EXE_midwatch")]).env_clear().env("HOME", world.home.path());
-    command.env("USER", "dana").current_dir(world.home.path()).stdout(Stdio::piped()).stderr(Stdio::null());
-    command.spawn().unwrap()
+    spawn(world, std::process::Command::new("sh").args(["-c", &script, env!("CARGO_BIN_EXE_midwatch")]))
 }
 
 fn stopped(child: Child, code: i32, how: &str) {
