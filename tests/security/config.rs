@@ -1,64 +1,12 @@
 //! A configuration that is found in the working directory, and the profiles beside it: without effect until they are trusted.
 
 use std::fs::{self, Permissions};
-use std::io::Read as _;
-use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use crate::common::{Database, Run, demo_database, midwatch, run};
-
-/// A server that answers every login with a request for the password in clear text.
-struct RogueServer {
-    port: u16,
-    connections: Arc<AtomicUsize>,
-    heard: Arc<Mutex<Vec<u8>>>,
-}
-
-impl RogueServer {
-    fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let rogue = Self { port, connections: Arc::default(), heard: Arc::default() };
-        let (connections, heard) = (Arc::clone(&rogue.connections), Arc::clone(&rogue.heard));
-        std::thread::spawn(move || {
-            for stream in listener.incoming() {
-                connections.fetch_add(1, Ordering::SeqCst);
-                let heard = Arc::clone(&heard);
-                std::thread::spawn(move || Self::answer(stream.unwrap(), &heard));
-            }
-        });
-        rogue
-    }
-
-    fn answer(mut stream: std::net::TcpStream, heard: &Mutex<Vec<u8>>) {
-        use std::io::Write as _;
-        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-        let mut buffer = [0; 4096];
-        while let Ok(n @ 1..) = stream.read(&mut buffer) {
-            let message = &buffer[..n];
-            heard.lock().unwrap().extend_from_slice(message);
-            // To the request for TLS: no. To the login: the password, please.
-            let no_tls = message.get(4..8) == Some(&80_877_103_u32.to_be_bytes());
-            let answer: &[u8] = if no_tls { b"N" } else { b"R\0\0\0\x08\0\0\0\x03" };
-            if stream.write_all(answer).is_err() {
-                return;
-            }
-        }
-    }
-
-    fn url(&self) -> String {
-        format!("postgres://u@127.0.0.1:{}/rogue", self.port)
-    }
-
-    fn connections(&self) -> usize {
-        self.connections.load(Ordering::SeqCst)
-    }
-}
+use crate::rogue_server::{CLEAR_TEXT, RogueServer};
 
 /// A home, and a directory of others in which the operator stands.
 struct Place {
@@ -102,7 +50,7 @@ fn target(url: &str, more: &str) -> String {
 #[tokio::test]
 async fn a_planted_configuration_names_no_server() {
     let (database, _) = demo_database("hithonix", 1_000).await;
-    let (place, rogue) = (Place::new(), RogueServer::start());
+    let (place, rogue) = (Place::new(), RogueServer::start(CLEAR_TEXT));
     let planted = place.plant("midwatch.toml", &target(&rogue.url(), "environment = \"demo\"\n"));
     for args in
         [&["check"][..], &["plan", "init"], &["runs"], &["key", "list"], &["check", "--target", "main"]]

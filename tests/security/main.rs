@@ -7,6 +7,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod clear_text;
 mod config;
 mod copy_on_full_disk;
 mod desk;
@@ -24,6 +25,7 @@ mod planted;
 #[path = "../faults/program.rs"]
 mod program;
 mod resume;
+mod rogue_server;
 mod sandbox;
 mod secrets;
 #[expect(dead_code, reason = "what the tests of faults have for more")]

@@ -96,7 +96,6 @@ fn what_is_not_done_is_refused_by_name() {
         ("gssencmode=require", Some("PGGSSENCMODE")),
         ("krbsrvname=other", Some("PGKRBSRVNAME")),
         ("replication=database", None),
-        ("require_auth=scram-sha-256", Some("PGREQUIREAUTH")),
         ("load_balance_hosts=random", Some("PGLOADBALANCEHOSTS")),
         ("requirepeer=postgres", Some("PGREQUIREPEER")),
         ("sslcrldir=/x", Some("PGSSLCRLDIR")),

@@ -13,7 +13,7 @@ use midwatch::sandbox::{Binaries, Options, SandboxCopies, Server};
 use crate::common::{Database, engine, midwatch, observe, run, this_test};
 
 /// In every spelling below.
-const CANARY: &str = "c4nary5ecret";
+const CANARY: &str = "c4nary7word";
 
 /// Every command by its words, with its own arguments; those of all commands come with the first.
 fn commands() -> Vec<(Vec<String>, Vec<Arg>)> {

@@ -105,7 +105,7 @@ impl TlsServer {
             let mut owner = this.server.owner("postgres").await.unwrap();
             owner
                 .execute_script(
-                    "create role passworded login password 's3cr3t'; create role certified login; create role clear login;
+                    "create role passworded login password 's3cr3t'; create role clear_text login password 's3cr3t'; create role certified login; create role clear login;
                      create role encrypted login",
                 )
                 .await
@@ -127,7 +127,7 @@ impl TlsServer {
         std::fs::write(
             dir.join("pg_hba.conf"),
             "local all all trust\nhostssl all certified all cert\nhostssl all encrypted all trust\nhostnossl all clear all trust\n\
-             host all passworded all scram-sha-256\nhost all keeper all trust\n",
+             host all passworded all scram-sha-256\nhost all clear_text all password\nhost all keeper all trust\n",
         )
         .unwrap();
         let mut owner = self.server.owner("postgres").await.unwrap();

@@ -13,9 +13,10 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
 use sqlx::{ConnectOptions, Connection as _};
 
 use super::certificate::Refused;
-use super::dial::{self, Wish, refused};
+use super::dial::{self, Line, Wish, refused};
 use super::endpoint::{self, Endpoint, Keep, ServerPlace, Wanted};
 use super::error::{connect_error, refuses_encryption, stops_the_search, unsupported_startup};
+use super::login::LoginMethods;
 use super::parameters::{ParameterOrigin, Parameters};
 use super::password_command;
 use super::search_path::OWN_PATH;
@@ -53,6 +54,7 @@ pub struct Connection {
     /// What TLS is done with; its files are read once.
     config: Arc<OnceLock<Arc<ClientConfig>>>,
     keep: Keep,
+    methods: LoginMethods,
     wanted: Wanted,
     /// For messages: `host:port/database`, never the password.
     place: String,
@@ -114,6 +116,7 @@ impl Connection {
         Ok(Self {
             tls: Tls::new(&p, variables)?,
             keep: Keep::from_parameters(&p)?,
+            methods: LoginMethods::from_parameters(&p)?,
             wanted: Wanted::from_parameters(&p)?,
             parameters: p,
             endpoints,
@@ -216,6 +219,10 @@ impl Connection {
         set("PGPORT", ports.join(","));
         set("PGUSER", self.user.clone());
         set("PGDATABASE", self.database.clone());
+        // Known to programs from 16 on.
+        if self.methods.is_default() && !self.transport().proves_the_server() {
+            set("PGREQUIREAUTH", "!password".into());
+        }
         // Programs before 16 know no word for the system's roots.
         if let Some(bundle) = self.tls.system_bundle() {
             set("PGSSLMODE", "verify-full".into());
@@ -352,11 +359,15 @@ impl Connection {
         let password = endpoint.password.as_ref().map_or("", Secret::expose);
         let options = self.options.clone().password(password);
         let (host, address) = match &endpoint.at {
-            ServerPlace::Socket(dir) => {
+            ServerPlace::Socket(dir) if self.methods.is_default() => {
                 let options = shape(options.socket(dir).port(endpoint.port));
                 let connection = PgConnection::connect_with(&options).await?;
                 self.went_over(Transport::Socket);
                 return Ok(connection);
+            }
+            ServerPlace::Socket(dir) => {
+                let line = dial::local(dir, endpoint.port, &self.methods).await?;
+                return self.through(line, shape(options)).await;
             }
             ServerPlace::Tcp { host, address } => (host, address.as_ref().unwrap_or(host)),
         };
@@ -370,21 +381,28 @@ impl Connection {
         for tls in encrypted {
             let wish = if *tls { Some(self.wish()?) } else { None };
             let attempt = async {
-                let line = dial::dial(host, address, endpoint.port, &self.keep, wish).await?;
-                let options = shape(options.clone().socket(line.dir()).port(1));
-                let connection = PgConnection::connect_with(&options).await?;
-                Ok::<_, sqlx::Error>((connection, line.transport))
+                let line = dial::dial(host, address, endpoint.port, &self.keep, wish, &self.methods).await?;
+                self.through(line, shape(options.clone())).await
             };
             match attempt.await {
-                Ok((connection, transport)) => {
-                    self.went_over(transport);
-                    return Ok(connection);
-                }
+                Ok(connection) => return Ok(connection),
                 Err(e) if refuses_encryption(&e) => failed = Some(e),
                 Err(e) => return Err(e),
             }
         }
         Err(failed.unwrap_or_else(|| sqlx::Error::Io(refused("no way was tried"))))
+    }
+
+    async fn through(
+        &self,
+        line: Line,
+        options: PgConnectOptions,
+    ) -> std::result::Result<PgConnection, sqlx::Error> {
+        let connected = PgConnection::connect_with(&options.socket(line.dir()).port(1)).await;
+        match line.refused() {
+            Some(why) => Err(sqlx::Error::Io(why)),
+            None => connected.inspect(|_| self.went_over(line.transport)),
+        }
     }
 
     fn went_over(&self, transport: Transport) {

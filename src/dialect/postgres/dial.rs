@@ -1,11 +1,12 @@
 //! A TCP connection to a server, with TLS as it was asked for, handed to the driver as a socket that only we can open.
 //!
 //! The driver takes no connection that was made by others, and its own verifies no certificate as libpq does (`tls`). So bytes
-//! pass between it and the server through a socket in a directory of ours that is gone once the driver has connected.
+//! pass between it and the server through a socket in a directory of ours that is gone once the driver has connected; the
+//! questions of the login are looked at on their way (`login`).
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use ring::rand::SecureRandom as _;
 use rustls::ClientConfig;
@@ -13,11 +14,12 @@ use rustls::pki_types::ServerName;
 use tokio::io::{
     AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, copy_bidirectional_with_sizes,
 };
-use tokio::net::{TcpStream, UnixListener};
+use tokio::net::{TcpStream, UnixListener, UnixStream};
 use tokio_rustls::TlsConnector;
 
 use super::certificate::Refused;
 use super::endpoint::Keep;
+use super::login::{self, LoginMethods};
 use crate::disk;
 use crate::engine::model::transport::{CertificateCheck, Transport};
 
@@ -39,12 +41,27 @@ pub(super) struct Wish {
 pub(super) struct Line {
     place: Place,
     pub(super) transport: Transport,
+    refused: Arc<OnceLock<Refused>>,
 }
 
 impl Line {
     /// For the driver: the socket's directory. Its port is 1.
     pub(super) fn dir(&self) -> &Path {
         &self.place.0
+    }
+
+    /// Why what the server asked was not answered.
+    pub(super) fn refused(&self) -> Option<io::Error> {
+        let Refused { what, hint } = self.refused.get()?;
+        Some(io::Error::other(Refused { what: what.clone(), hint }))
+    }
+
+    fn new(stream: Box<dyn Stream>, transport: Transport, methods: &LoginMethods) -> io::Result<Self> {
+        let (place, listener) = Place::make()?;
+        let refused = Arc::<OnceLock<Refused>>::default();
+        let verified = transport.proves_the_server();
+        tokio::spawn(pass(listener, stream, methods.clone(), verified, Arc::clone(&refused)));
+        Ok(Self { place, transport, refused })
     }
 }
 
@@ -78,6 +95,12 @@ impl Drop for Place {
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
+/// Through the server's own socket, where its questions are to be looked at.
+pub(super) async fn local(dir: &Path, port: u16, methods: &LoginMethods) -> io::Result<Line> {
+    let server = UnixStream::connect(dir.join(format!(".s.PGSQL.{port}"))).await?;
+    Line::new(Box::new(server), Transport::Socket, methods)
+}
+
 /// Connects; `host` is the name that the certificate must have.
 pub(super) async fn dial(
     host: &str,
@@ -85,6 +108,7 @@ pub(super) async fn dial(
     port: u16,
     keep: &Keep,
     tls: Option<Wish>,
+    methods: &LoginMethods,
 ) -> io::Result<Line> {
     let mut tcp = TcpStream::connect((address, port)).await?;
     tcp.set_nodelay(true)?;
@@ -108,9 +132,7 @@ pub(super) async fn dial(
             return Err(io::Error::other(Refused { what: "the server has no TLS".into(), hint }));
         }
     };
-    let (place, listener) = Place::make()?;
-    tokio::spawn(pass(listener, stream));
-    Ok(Line { place, transport })
+    Line::new(stream, transport, methods)
 }
 
 /// The server's answer is one byte; nothing that comes with it is taken for what comes after encryption began.
@@ -124,7 +146,13 @@ async fn speaks_tls(tcp: &mut TcpStream) -> io::Result<bool> {
 }
 
 /// Between the driver and the server, until one of them ends.
-async fn pass(listener: UnixListener, mut server: Box<dyn Stream>) {
+async fn pass(
+    listener: UnixListener,
+    mut server: Box<dyn Stream>,
+    methods: LoginMethods,
+    verified: bool,
+    refused: Arc<OnceLock<Refused>>,
+) {
     loop {
         let Ok((mut driver, _)) = listener.accept().await else { return };
         // Another process of this user could open the directory.
@@ -133,7 +161,9 @@ async fn pass(listener: UnixListener, mut server: Box<dyn Stream>) {
         });
         if ours {
             drop(listener);
-            let _ = copy_bidirectional_with_sizes(&mut driver, &mut server, BUFFER, BUFFER).await;
+            if login::watch(&mut driver, &mut server, &methods, verified, &refused).await.is_ok() {
+                let _ = copy_bidirectional_with_sizes(&mut driver, &mut server, BUFFER, BUFFER).await;
+            }
             return;
         }
     }

@@ -18,6 +18,7 @@ mod journal_sql;
 mod keywords;
 mod lock;
 mod lock_modes;
+mod login;
 mod lookup;
 mod numbers;
 mod operators;

@@ -48,6 +48,15 @@ impl Transport {
             Self::Tls { verified, loopback, .. } => !loopback && verified != CertificateCheck::Full,
         }
     }
+
+    /// Whoever answers is the server that was meant: by its certificate, or by a socket whose directory is its own.
+    pub fn proves_the_server(self) -> bool {
+        match self {
+            Self::Socket => true,
+            Self::Plain { .. } => false,
+            Self::Tls { verified, .. } => verified != CertificateCheck::No,
+        }
+    }
 }
 
 impl fmt::Display for Transport {
