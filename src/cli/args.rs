@@ -288,7 +288,8 @@ pub(super) enum ConfigCommand {
         #[arg(value_enum, default_value_t = ExampleOf::Config)]
         of: ExampleOf,
     },
-    /// Read and validate the configuration and the profiles it names
+    /// Read and validate the configuration and the profiles it names; with --target, also ask that database which functions
+    /// the SQL of its profile may call that are not the server's own
     Check,
     /// Print what is in force, without secrets, and where each value comes from
     Show,

@@ -1,22 +1,27 @@
 //! `midwatch config`.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
 use super::args::{Cli, ConfigArgs, ConfigCommand, ExampleOf};
 use super::output::Output;
-use super::parts;
+use super::parts::{self, Parts, overrides};
+use crate::engine::Engine;
 use crate::engine::model::error::{Error, Result};
+use crate::engine::model::profile::Profile;
+use crate::engine::model::query::OtherFunction;
+use crate::engine::port::read_tx::ReadOptions;
 use crate::features::VERDICTS;
 use crate::profile::{Config, EXAMPLE, EXAMPLE_PROFILE, Library, Secret, SetValue, TrustList, UntrustedFile};
 use crate::report::answer::{Answer, ConfigChecked, ConfigShown, ShownValue, TrustLine};
 
-pub(super) fn run(cli: &Cli, args: &ConfigArgs, out: &Output) -> Result<u8> {
+pub(super) async fn run(cli: &Cli, args: &ConfigArgs, parts: &Parts, out: &Output) -> Result<u8> {
     match &args.command {
         ConfigCommand::Example { of: ExampleOf::Config } => out.text(EXAMPLE)?,
         ConfigCommand::Example { of: ExampleOf::Profile } => out.text(EXAMPLE_PROFILE)?,
-        ConfigCommand::Check => check(cli, out)?,
+        ConfigCommand::Check => check(cli, parts, out).await?,
         ConfigCommand::Show => show(cli, out)?,
         ConfigCommand::Trust { file } => trust(file, out)?,
         ConfigCommand::Untrust { file } => untrust(file, out)?,
@@ -59,7 +64,7 @@ fn list(out: &Output) -> Result<()> {
     out.answer(&Answer::Trusted(&lines))
 }
 
-fn check(cli: &Cli, out: &Output) -> Result<()> {
+async fn check(cli: &Cli, parts: &Parts, out: &Output) -> Result<()> {
     let config = parts::config(cli)?;
     let by_flag = cli.global.profile.as_deref();
     let library = Library::new(&config.base(), VERDICTS).using(&config.profiles, by_flag);
@@ -76,7 +81,41 @@ fn check(cli: &Cli, out: &Output) -> Result<()> {
         }
     }
     let file = config.path.as_ref().map_or("no configuration file".into(), |p| p.display().to_string());
-    out.answer(&Answer::ConfigChecked(&ConfigChecked { file, targets: config.names(), profiles }))
+    let functions = match cli.global.target.as_deref() {
+        None => None,
+        Some(name) => {
+            let selected = overrides(cli).apply(config.select(Some(name))?);
+            Some(other_functions(&(parts.connect)(selected).await?).await?)
+        }
+    };
+    let targets = config.names();
+    out.answer(&Answer::ConfigChecked(&ConfigChecked { file, targets, profiles, functions }))
+}
+
+/// Functions of others whose names the profile's SQL has: what they do is not looked at.
+async fn other_functions(engine: &Engine) -> Result<Vec<OtherFunction>> {
+    let names: Vec<String> = words(engine.profile())?.into_iter().collect();
+    let mut tx = engine.facts().begin(ReadOptions::default()).await?;
+    engine.facts().dialect().functions_named(&mut *tx, &names).await
+}
+
+/// Every word of a profile: no reading of its SQL can miss a name that way.
+fn words(profile: &Profile) -> Result<BTreeSet<String>> {
+    let value = serde_json::to_value(profile)
+        .map_err(|e| Error::usage(format!("failed to read profile {}: {e}", profile.name)))?;
+    let mut words = BTreeSet::new();
+    collect(&value, &mut words);
+    Ok(words)
+}
+
+fn collect(value: &Value, words: &mut BTreeSet<String>) {
+    let word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '$');
+    match value {
+        Value::String(text) => words.extend(text.split(|c| !word(c)).map(str::to_lowercase)),
+        Value::Array(values) => values.iter().for_each(|v| collect(v, words)),
+        Value::Object(values) => values.values().for_each(|v| collect(v, words)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
 }
 
 fn show(cli: &Cli, out: &Output) -> Result<()> {

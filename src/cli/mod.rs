@@ -106,7 +106,7 @@ async fn run(cli: &Cli, parts: &Parts, out: &Output) -> Result<u8> {
             args::JournalCommand::Verify => runs::verify(&(parts.connect)(select(cli)?).await?, out).await,
         },
         Some(Command::Key(args)) => key::run(cli, args, parts, out),
-        Some(Command::Config(args)) => config::run(cli, args, out),
+        Some(Command::Config(args)) => config::run(cli, args, parts, out).await,
         Some(Command::Doctor) => doctor::run(cli, parts, out).await,
         Some(Command::Demo(args)) => demo::run(cli, args, parts, out).await,
     }

@@ -10,6 +10,7 @@ use crate::engine::model::error::Error;
 use crate::engine::model::installation::Standing;
 use crate::engine::model::plan::Plan;
 use crate::engine::model::progress::Done;
+use crate::engine::model::query::OtherFunction;
 use crate::engine::model::record::{JournalShown, Listed, RunRecord};
 use crate::engine::model::report::Report;
 use crate::engine::model::target::TargetInfo;
@@ -108,6 +109,8 @@ pub struct ConfigChecked {
     pub targets: Vec<String>,
     /// Profiles that can be used.
     pub profiles: Vec<String>,
+    /// Functions of others that the profile's SQL may call, where a target was asked.
+    pub functions: Option<Vec<OtherFunction>>,
 }
 
 /// The configuration in force, without secrets.

@@ -56,10 +56,14 @@ fn envelope(answer: &Answer<'_>) -> Value {
         Answer::Logs(files) => named("logs", json!(files)),
         Answer::Journal(verified) => named("journal", json!(verified)),
         Answer::Doctor(lines) => named("doctor", lines.iter().map(doctor_line).collect()),
-        Answer::ConfigChecked(c) => named(
-            "config",
-            json!({ "file": c.file, "targets": c.targets, "profiles": c.profiles, "status": "ok" }),
-        ),
+        Answer::ConfigChecked(c) => {
+            let mut config =
+                json!({ "file": c.file, "targets": c.targets, "profiles": c.profiles, "status": "ok" });
+            if let Some(functions) = &c.functions {
+                put(&mut config, "functions", json!(functions));
+            }
+            named("config", config)
+        }
         Answer::ConfigShown(config) => named("config", json!(config)),
         Answer::Trusted(lines) => named("config", json!({ "trusted": lines })),
         Answer::Error(e) => error(e),

@@ -159,12 +159,23 @@ fn doctor(lines: &[DoctorLine]) -> String {
 }
 
 fn config_checked(config: &ConfigChecked) -> String {
-    format!(
+    let mut text = format!(
         "ok: {}\ntargets:  {}\nprofiles: {}\n",
         config.file,
         if config.targets.is_empty() { "none".into() } else { config.targets.join(", ") },
         config.profiles.join(", ")
-    )
+    );
+    if let Some(functions) = &config.functions {
+        text.push_str("functions that the profile's SQL may call and that are not the server's own:\n");
+        for f in functions {
+            let as_owner = if f.as_owner { ", runs as its owner" } else { "" };
+            let _ = writeln!(text, "  {}  of {}{as_owner}", clean(&f.name), clean(&f.of));
+        }
+        if functions.is_empty() {
+            text.push_str("  none\n");
+        }
+    }
+    text
 }
 
 fn config_shown(config: &ConfigShown) -> String {

@@ -7,7 +7,7 @@ use midwatch::engine::model::installation::Installation;
 use midwatch::engine::model::journal_state::JournalState;
 use midwatch::engine::model::name::Relation;
 use midwatch::engine::model::preflight::{Preflight, Ready, Verification};
-use midwatch::engine::model::query::{Param, ProfileSql, Sql};
+use midwatch::engine::model::query::{OtherFunction, Param, ProfileSql, Sql};
 use midwatch::engine::model::record::{Altered, RunRecord};
 use midwatch::engine::plan::operation::lock;
 use midwatch::engine::port::journal_sql::{
@@ -32,6 +32,13 @@ impl Lookup for TextOnly {
         nothing()
     }
     fn unreadable<'a>(&'a self, _: &'a mut dyn ReadTx, _: &'a [Relation]) -> Fut<'a, Result<Vec<String>>> {
+        nothing()
+    }
+    fn functions_named<'a>(
+        &'a self,
+        _: &'a mut dyn ReadTx,
+        _: &'a [String],
+    ) -> Fut<'a, Result<Vec<OtherFunction>>> {
         nothing()
     }
     fn reader_hint(&self) -> &'static str {

@@ -338,6 +338,36 @@ async fn a_profile_calls_nothing_that_acts() {
     assert_eq!(run.json()["checks"][0]["status"], "ok", "{run:?}");
 }
 
+/// New: at 4eabe32 nothing said which functions of others a profile calls.
+#[tokio::test(flavor = "multi_thread")]
+async fn functions_of_others_are_named() {
+    let database = Database::empty().await;
+    let mut owner = database.owner().await;
+    let script = "create extension citext; create schema tools; create role odd_owner;
+        create function tools.\"Odd\"(int) returns int security definer language sql as 'select 1';
+        alter function tools.\"Odd\"(int) owner to odd_owner;
+        create function public.unused() returns int language sql as 'select 1'";
+    owner.execute_script(script).await.unwrap();
+    let place = Place::new();
+    let rule = "name = \"p\"\n[[anomalies]]\nname = \"a\"\ntitle = \"a\"\nkey = [\"id\"]\n\
+                sql = '''\nselect\ntools.\"Odd\"(1) as id where citext_eq('a', 'b')'''\n";
+    place.plant("p.toml", rule);
+    place.plant("midwatch.toml", &target(&database.url(), ""));
+    let check = |more: &[&str]| {
+        let args = ["--config", "midwatch.toml", "config", "check", "--profile", "p.toml"];
+        run(place.command().args(args).args(more))
+    };
+    let asked = check(&["--target", "main", "--json"]);
+    let expected = serde_json::json!([
+        { "name": "public.citext_eq(public.citext, public.citext)", "of": "extension citext", "as_owner": false },
+        { "name": "tools.\"Odd\"(integer)", "of": "role odd_owner", "as_owner": true },
+    ]);
+    assert_eq!((asked.code, &asked.json()["config"]["functions"]), (0, &expected), "{asked:?}");
+    let text = check(&["--target", "main"]).stdout;
+    assert!(text.contains("tools.\"Odd\"(integer)  of role odd_owner, runs as its owner"), "{text}");
+    assert!(!check(&["--json"]).stdout.contains("functions"));
+}
+
 /// At 4eabe32 nothing was asked.
 #[cfg(feature = "tui")]
 #[test]

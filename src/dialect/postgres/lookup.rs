@@ -1,9 +1,10 @@
 //! Tables by name, in PostgreSQL's catalog.
 
 use crate::dialect::postgres::Postgres;
+use crate::dialect::postgres::operators::FIRST_OF_USERS;
 use crate::engine::model::error::Result;
 use crate::engine::model::name::Relation;
-use crate::engine::model::query::{Param, ProfileSql, Sql};
+use crate::engine::model::query::{OtherFunction, Param, ProfileSql, Sql};
 use crate::engine::port::lookup::{Lookup, Watchable};
 use crate::engine::port::read_tx::{Fut, ReadTx};
 
@@ -33,6 +34,17 @@ where n.nspname not in ('pg_catalog', 'information_schema') and n.nspname !~ '^p
     or (c.relkind = 'r' and c.relname in ('_sqlx_migrations', '__drizzle_migrations', 'schema_migrations')))
 order by kind, n.nspname, c.relname";
 
+fn functions_named() -> String {
+    format!(
+        "select format('%I.%I(%s)', n.nspname, p.proname, pg_get_function_identity_arguments(p.oid)) as name, \
+         coalesce('extension ' || e.extname, 'role ' || pg_get_userbyid(p.proowner)) as of, p.prosecdef as as_owner \
+         from pg_proc p join pg_namespace n on n.oid = p.pronamespace \
+         left join pg_depend d on d.classid = 'pg_proc'::regclass and d.objid = p.oid and d.deptype = 'e' \
+         left join pg_extension e on e.oid = d.refobjid \
+         where p.oid >= {FIRST_OF_USERS}::oid and lower(p.proname) = any($1) order by 1"
+    )
+}
+
 fn written(names: &[Relation]) -> Param {
     Param::Texts(names.iter().map(Relation::to_string).collect())
 }
@@ -60,6 +72,16 @@ impl Lookup for Postgres {
             let rows = tx.texts(&ProfileSql::names(UNREADABLE).bind([written(names)])).await?;
             Ok(rows.into_iter().flatten().collect())
         })
+    }
+
+    fn functions_named<'a>(
+        &'a self,
+        tx: &'a mut dyn ReadTx,
+        names: &'a [String],
+    ) -> Fut<'a, Result<Vec<OtherFunction>>> {
+        Box::pin(
+            async move { tx.fetch(&Sql::new(functions_named()).bind([Param::Texts(names.to_vec())])).await },
+        )
     }
 
     fn reader_hint(&self) -> &'static str {

@@ -158,3 +158,14 @@ pub struct KeyOperators {
     /// Greater than.
     pub greater: String,
 }
+
+/// A function that is not the server's own.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct OtherFunction {
+    /// With its schema and the types of its arguments.
+    pub name: String,
+    /// The role or the extension that it belongs to.
+    pub of: String,
+    /// It runs with the rights of its owner.
+    pub as_owner: bool,
+}

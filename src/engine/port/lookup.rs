@@ -2,7 +2,7 @@
 
 use crate::engine::model::error::Result;
 use crate::engine::model::name::Relation;
-use crate::engine::model::query::{ProfileSql, Sql};
+use crate::engine::model::query::{OtherFunction, ProfileSql, Sql};
 use crate::engine::port::read_tx::{Fut, ReadTx};
 
 /// Looks for objects by name.
@@ -17,6 +17,12 @@ pub trait Lookup: Sync {
         tx: &'a mut dyn ReadTx,
         names: &'a [Relation],
     ) -> Fut<'a, Result<Vec<String>>>;
+    /// Functions that are not built in and have one of these names (lower case).
+    fn functions_named<'a>(
+        &'a self,
+        tx: &'a mut dyn ReadTx,
+        names: &'a [String],
+    ) -> Fut<'a, Result<Vec<OtherFunction>>>;
     /// What would let this role read them.
     fn reader_hint(&self) -> &'static str;
     /// Histories of migration tools and partitioned tables, by kind and name.
