@@ -16,6 +16,13 @@ const PRIVATE: u32 = 0o600;
 /// `O_NOFOLLOW`: the last part of a path that is a link is an error, not a way.
 const NO_FOLLOW: i32 = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
 
+/// `O_NONBLOCK`
+const NO_WAIT: i32 = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+/// Of a configuration or a profile (bytes).
+const LONGEST: u64 = 4 << 20;
+/// Links that lead to links, as the system follows them.
+const LINKS: u32 = 40;
+
 fn refused(path: &Path, why: &str) -> io::Error {
     io::Error::new(io::ErrorKind::PermissionDenied, format!("{} {why}", path.display()))
 }
@@ -50,18 +57,39 @@ fn check_target(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Links on the way to a file are followed where they are the system's or our own.
+/// Links on the way to a file are followed where they are the system's or our own, and so is all that they lead over.
 fn check_way(path: &Path) -> io::Result<()> {
-    for dir in parent(path).ancestors() {
-        if let Ok(meta) = dir.symlink_metadata()
-            && meta.is_symlink()
-            && meta.uid() != 0
-            && !is_ours(&meta)
-        {
+    check_links(parent(path), LINKS)
+}
+
+fn check_links(way: &Path, left: u32) -> io::Result<()> {
+    for dir in way.ancestors() {
+        let Ok(meta) = dir.symlink_metadata() else { continue };
+        if !meta.is_symlink() {
+            continue;
+        }
+        if meta.uid() != 0 && !is_ours(&meta) {
             return Err(refused(dir, "is a symbolic link of another user"));
         }
+        let left = left.checked_sub(1).ok_or_else(|| refused(dir, "leads over too many symbolic links"))?;
+        check_links(&parent(dir).join(dir.read_link()?), left)?;
     }
     Ok(())
+}
+
+/// Is what stands there ours, or root's?
+pub fn is_ours_or_roots(path: &Path) -> bool {
+    path.symlink_metadata().is_ok_and(|meta| is_ours(&meta) || meta.uid() == 0)
+}
+
+/// May everybody put something into this directory?
+pub fn is_shared(dir: &Path) -> bool {
+    dir.metadata().is_ok_and(|meta| meta.mode() & 0o002 != 0)
+}
+
+/// Is it this account, or root?
+pub fn is_ours_or_root(uid: u32) -> bool {
+    uid == 0 || uid == geteuid().as_raw()
 }
 
 /// Makes a directory with those above it that are missing, for the operator alone; one that exists stays as it is.
@@ -87,6 +115,19 @@ pub fn own_directory(dir: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// A new directory for us alone; those above it must be there.
+pub fn new_directory(dir: &Path) -> io::Result<()> {
+    check_way(&dir.join("file"))?;
+    let above = parent(dir).metadata()?;
+    if above.mode() & 0o022 != 0 && above.mode() & 0o1000 == 0 {
+        return Err(refused(
+            parent(dir),
+            "is a directory in which others may replace what is made (chmod +t)",
+        ));
+    }
+    DirBuilder::new().mode(0o700).create(dir)
+}
+
 /// A file's text. An error names the line, and the byte from the file's start, that is not UTF-8.
 pub fn text(path: &Path) -> io::Result<String> {
     utf8(std::fs::read(path)?)
@@ -102,10 +143,14 @@ fn utf8(bytes: Vec<u8>) -> io::Result<String> {
 /// The text of a file that decides what this program does, with its owner: only a file of ours or of root, which nobody else
 /// may write, in a directory where nobody else can put another in its place.
 pub fn owned_text(path: &Path) -> io::Result<(String, u32)> {
-    let mut file = File::open(path)?;
+    // Nobody writes to a pipe that was planted under its name: opening it would wait.
+    let file = OpenOptions::new().read(true).custom_flags(NO_WAIT).open(path)?;
     let meta = file.metadata()?;
     if !meta.is_file() {
         return Err(refused(path, "is not a regular file"));
+    }
+    if meta.len() > LONGEST {
+        return Err(refused(path, "is longer than 4 MB"));
     }
     if !is_ours(&meta) && meta.uid() != 0 {
         return Err(refused(path, "belongs to another user"));
@@ -121,7 +166,7 @@ pub fn owned_text(path: &Path) -> io::Result<(String, u32)> {
         return Err(refused(dir, "is a directory that others may write to (chmod go-w)"));
     }
     let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes)?;
+    file.take(LONGEST).read_to_end(&mut bytes)?;
     Ok((utf8(bytes)?, meta.uid()))
 }
 

@@ -4,6 +4,7 @@ use std::io::IsTerminal as _;
 use std::path::Path;
 
 use crate::disk;
+use crate::engine::model::clean;
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::secret::without_passwords;
 use crate::report;
@@ -102,7 +103,9 @@ pub(super) fn usage(e: &clap::Error, format: Option<&str>, no_color: bool) -> u8
 
 /// What clap says, with colours where this program has them.
 fn print(e: &clap::Error, no_color: bool, stream: Stream) {
-    let (text, colours) = (e.render(), colours(no_color, stream));
+    // What it quotes of an argument would pass as a colour of ours.
+    let quotes = std::env::args_os().any(|word| word.to_string_lossy().contains(clean::harms));
+    let (text, colours) = (e.render(), colours(no_color, stream) && !quotes);
     let text = if colours { text.ansi().to_string() } else { text.to_string() };
     let _ = stream.write(&without_passwords(&text), colours);
 }

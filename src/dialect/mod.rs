@@ -16,7 +16,8 @@ pub const DIALECTS: &[&dyn Driver] = &[&postgres::Postgres];
 
 /// The dialect of a URL, by its scheme.
 pub fn by_url(url: Option<&str>) -> Result<&'static dyn Driver> {
-    let scheme = url.and_then(|u| u.split_once("://")).map(|(scheme, _)| scheme);
+    let scheme =
+        url.filter(|u| postgres::is_url(u)).and_then(|u| u.split_once("://")).map(|(scheme, _)| scheme);
     let speaks = |d: &&&dyn Driver| scheme.is_none_or(|s| d.schemes().contains(&s));
     DIALECTS.iter().find(speaks).copied().ok_or_else(|| {
         Error::usage(format!("cannot open a {} target in this version", scheme.unwrap_or_default()))
@@ -31,7 +32,13 @@ mod tests {
 
     #[test]
     fn the_scheme_decides() {
-        for url in [None, Some("postgres://h/d"), Some("postgresql://h/d"), Some("h/d")] {
+        for url in [
+            None,
+            Some("postgres://h/d"),
+            Some("postgresql://h/d"),
+            Some("h/d"),
+            Some("user=a password=b://c"),
+        ] {
             assert_eq!(by_url(url).unwrap().id(), "postgres", "{url:?}");
         }
         for url in ["mysql://h/d", "POSTGRES://h/d", "://h"] {

@@ -76,6 +76,7 @@ impl Engine {
             files: &*self.parts.files,
             profile: &self.parts.profile,
             policy: &self.parts.guard.policy,
+            insecure: self.parts.guard.insecure,
             checks: self.parts.checks,
             verdicts: self.parts.verdicts,
             operations: self.parts.operations,

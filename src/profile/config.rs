@@ -10,6 +10,7 @@ use super::parse::{at, parse};
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::policy::Policy;
 use crate::engine::model::secret::Secret;
+use crate::engine::model::secret::without_passwords;
 use crate::engine::model::target::Environment;
 
 /// The configuration file as it stands.
@@ -157,6 +158,39 @@ pub struct TargetConfig {
     pub profile_by_flag: bool,
 }
 
+impl TargetConfig {
+    /// Keeps what another file says to protect the same target; the keys that it decides.
+    pub(super) fn protected_by(&mut self, below: &Self) -> Vec<&'static str> {
+        let mut kept = Vec::new();
+        if below.read_only {
+            self.read_only = true;
+            kept.push("read_only");
+        }
+        if below.window.is_some() {
+            self.window.clone_from(&below.window);
+            kept.push("window");
+        }
+        if self.environment.is_none() && below.environment.is_some() {
+            self.environment = below.environment;
+            kept.push("environment");
+        }
+        if self.policy.is_none() && below.policy.is_some() {
+            self.policy.clone_from(&below.policy);
+            kept.push("policy");
+        }
+        kept
+    }
+
+    /// A program that is named by a path is looked for beside the configuration, not where the operator happens to stand.
+    pub(super) fn place_program(&mut self) {
+        if let Some(program) = self.password_command.first_mut()
+            && program.contains('/')
+        {
+            *program = self.base.join(&*program).display().to_string();
+        }
+    }
+}
+
 /// A daily span of UTC time, as `22:00Z`; may run over midnight.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -234,6 +268,12 @@ impl Config {
                     .hint("url = \"postgres://…\", \"env:NAME\" or \"service:NAME\""));
             }
         }
+        let mut policies = config.targets.values().filter_map(|t| t.policy.as_ref());
+        let zero = config.policy.zero().or_else(|| policies.find_map(Policy::zero));
+        if let Some(name) = zero {
+            return Err(at(file, text, name, format!("{name} is 0, which would be no limit"))
+                .hint("1 is the least; midwatch config example shows the usual values"));
+        }
         Ok(config)
     }
 
@@ -292,8 +332,8 @@ impl Config {
             let value = std::env::var_os(name).filter(|v| !v.is_empty())?.to_string_lossy().into_owned();
             let value = match *name {
                 "PGPASSWORD" => "***".to_owned(),
-                "DATABASE_URL" | "REDIS_URL" => Secret::new(value).redacted(),
-                _ => value,
+                // Whatever its name: a url or pairs with a password may stand in each.
+                _ => without_passwords(&Secret::new(value).redacted()),
             };
             Some(SetValue { key: "environment".into(), value, origin: (*name).to_owned() })
         };

@@ -55,7 +55,7 @@ impl Layer {
     fn described(&self, below: &Config) -> Result<TrustedFile> {
         let table: Table = parse(&self.path.display().to_string(), &self.text)?;
         let config = Config { policy: policy_over(below, &self.config, &table)?, ..self.config.clone() };
-        let lines = harm::lines(&config, &below.policy);
+        let lines = harm::lines(&config, below);
         trust::describe(&trust::canonical(&self.path), self.owner, &self.text, &config, lines)
     }
 
@@ -63,7 +63,10 @@ impl Layer {
     fn over(self, mut below: Config, profiles: ProfileFiles) -> Result<Config> {
         let name = self.path.display().to_string();
         let table: Table = parse(&name, &self.text)?;
-        let base = self.path.parent().unwrap_or(Path::new(".")).to_owned();
+        // A link to a file says nothing of what stands beside the link.
+        let path = trust::canonical(&self.path);
+        let base = path.parent().unwrap_or(Path::new(".")).to_owned();
+        let mut kept = Vec::new();
         below.policy = policy_over(&below, &self.config, &table)?;
         let console = table.get("console").and_then(Value::as_table);
         let says = |key: &str| console.is_some_and(|c| c.contains_key(key));
@@ -76,14 +79,27 @@ impl Layer {
         for (name, mut target) in self.config.targets {
             target.profiles = profiles.clone();
             target.base.clone_from(&base);
+            target.place_program();
+            let protections = below.targets.get(&name).map(|b| target.protected_by(b)).unwrap_or_default();
             let at = format!("targets.{name}.");
-            below.values.retain(|v| !v.key.starts_with(&at));
+            let (of_target, others): (Vec<_>, Vec<_>) =
+                std::mem::take(&mut below.values).into_iter().partition(|v| v.key.starts_with(&at));
+            below.values = others;
+            let is_kept = |v: &SetValue| {
+                let key = v.key.strip_prefix(&at).and_then(|key| key.split('.').next());
+                key.is_some_and(|key| protections.contains(&key))
+            };
+            kept.extend(of_target.into_iter().filter(is_kept));
             below.targets.insert(name, target);
         }
         set_values("", &table, &name, &mut below.values);
+        for value in kept {
+            below.values.retain(|v| v.key != value.key);
+            below.values.push(value);
+        }
         below.default_target = self.config.default_target.or(below.default_target);
         below.state_dir = self.config.state_dir.map(|dir| base.join(dir)).or(below.state_dir);
-        below.path = Some(self.path);
+        below.path = Some(path);
         below.profiles = profiles;
         below.check_default(&name, &self.text)?;
         Ok(below)

@@ -4,9 +4,9 @@
 use super::config::{Config, ConsoleConfig, TargetConfig};
 use crate::engine::model::policy::Policy;
 
-/// The lines of a configuration that take effect only with the operator's consent, without secrets; `policy` is in force
+/// The lines of a configuration that take effect only with the operator's consent, without secrets; `below` is in force
 /// without it. None: the configuration is harmless.
-pub(super) fn lines(config: &Config, policy: &Policy) -> Vec<String> {
+pub(super) fn lines(config: &Config, below: &Config) -> Vec<String> {
     let Config {
         default_target,
         state_dir,
@@ -24,8 +24,9 @@ pub(super) fn lines(config: &Config, policy: &Policy) -> Vec<String> {
     // Which of the operator's targets is met, and whose keys sign.
     lines.extend(default_target.iter().map(|name| format!("default_target = {name:?}")));
     lines.extend(state_dir.iter().map(|dir| format!("state_dir = {:?}", dir.display().to_string())));
-    lines.extend(weaker("policy", own, policy));
+    lines.extend(weaker("policy", own, &below.policy));
     for (name, target) in targets {
+        let policy = below.targets.get(name).and_then(|t| t.policy.as_ref()).unwrap_or(&below.policy);
         of_target(&format!("targets.{name}"), target, policy, &mut lines);
     }
     lines
@@ -37,7 +38,7 @@ fn of_target(at: &str, target: &TargetConfig, policy: &Policy, lines: &mut Vec<S
         redis,
         profile,
         environment,
-        // Each only takes away, or says when.
+        // Each only takes away, or says when; what a file below says of them stays.
         read_only: _,
         window: _,
         migrations,
@@ -129,7 +130,7 @@ mod tests {
     use super::*;
 
     fn of(text: &str) -> Vec<String> {
-        lines(&Config::parse("c", text).unwrap(), &Policy::default())
+        lines(&Config::parse("c", text).unwrap(), &Config::default())
     }
 
     #[test]

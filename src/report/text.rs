@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use anstyle::AnsiColor;
 
-use crate::engine::model::clean::line as clean;
+use crate::engine::model::clean::{line as clean, lines};
 use crate::engine::model::report::{Report, Severity, Status};
 use crate::engine::model::secret::without_passwords;
 use crate::engine::model::target::TargetInfo;
@@ -44,7 +44,8 @@ impl Renderer for Text {
             Answer::ConfigChecked(config) => config_checked(config),
             Answer::ConfigShown(config) => config_shown(config),
             Answer::Trusted(lines) => trusted(lines),
-            Answer::Error(e) => format!("midwatch: {}\n", without_passwords(&e.to_string())),
+            // No colours of ours are in it, so none of others may pass.
+            Answer::Error(e) => format!("midwatch: {}\n", lines(&without_passwords(&e.to_string()))),
         }
     }
 }

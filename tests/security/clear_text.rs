@@ -8,6 +8,10 @@ use crate::tls_server::TlsServer;
 
 /// A login of nobody's that is granted; then the question.
 const GRANTED_BEFORE: &[u8] = b"R\0\0\0\x08\0\0\0\0R\0\0\0\x08\0\0\0\x03";
+/// Ready for statements, before any login.
+const READY: &[u8] = b"Z\0\0\0\x05I";
+/// A login by SCRAM that the server grants without having proved that it knows the password.
+const UNPROVED: &[u8] = b"R\0\0\0\x17\0\0\0\x0aSCRAM-SHA-256\0\0R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I";
 const PASSWORD: &str = "s3cr3t-of-dana";
 
 fn doctor(url: &str) -> Run {
@@ -30,6 +34,17 @@ fn a_rogue_server_gets_no_password() {
         let rogue = RogueServer::start(says);
         doctor(&format!("{}?sslmode=disable&require_auth=password,none", rogue.url()));
         assert!(rogue.has_heard(PASSWORD));
+    }
+}
+
+/// At 4eabe32 `require_auth` was dropped, and the first statements were sent.
+#[test]
+fn nothing_is_sent_before_the_login_that_was_asked_for() {
+    for says in [READY, UNPROVED] {
+        let rogue = RogueServer::start(says);
+        let said = doctor(&format!("{}?sslmode=disable&require_auth=scram-sha-256", rogue.url()));
+        assert!(rogue.connections() > 0 && !rogue.has_heard("begin"), "{said:?}");
+        assert!(said.stdout.contains("out of its turn"), "{said:?}");
     }
 }
 

@@ -408,3 +408,101 @@ fn the_question_shows_what_has_changed() {
     let changed = "+ targets.main.environment = \"demo\"";
     asked("no\r", &["has changed since it was trusted", changed], &["s3cret", "targets.main.url"]);
 }
+
+/// At 4eabe32 `[policy]` of any file was taken; later, until then, one that nobody had trusted: smaller numbers are gentler,
+/// but a limit of 0 is none to PostgreSQL, and a change waited for a lock without end.
+#[test]
+fn no_limit_is_taken_away_by_zero() {
+    let (place, rogue) = (Place::new(), RogueServer::start(CLEAR_TEXT));
+    for key in ["lock_timeout_ms", "statement_timeout_ms", "lock_attempts", "silence_s", "batch_rows"] {
+        for text in [
+            format!("[policy]\n{key} = 0\n"),
+            target(&rogue.url(), &format!("[targets.main.policy]\n{key} = 0\n")),
+        ] {
+            place.plant("midwatch.toml", &text);
+            let run = run(place.command().args(["--config", "midwatch.toml", "config", "check"]));
+            assert!(run.code == 2 && run.stderr.contains(&format!("{key} is 0")), "{run:?}");
+        }
+    }
+}
+
+/// Later than 4eabe32, and before this test: a trusted file's target took the place of the user's own, and with it went its
+/// `read_only`, its window, its environment and its policy, without a word.
+#[test]
+fn a_trusted_file_takes_no_protection_from_the_users_own_target() {
+    let place = Place::new();
+    let own = place.home.path().join(".config/midwatch");
+    fs::create_dir_all(&own).unwrap();
+    let mine = target(
+        "postgres://u@127.0.0.1:1/mine",
+        "read_only = true\nenvironment = \"production\"\nwindow = { start = \"22:00Z\", end = \"23:00Z\" }\n\
+         [targets.main.policy]\nreading_delay_s = 60\n",
+    );
+    fs::write(own.join("midwatch.toml"), mine).unwrap();
+    let planted = place.plant(
+        "midwatch.toml",
+        &target(
+            "postgres://u@127.0.0.1:1/other",
+            "read_only = false\nwindow = { start = \"00:00Z\", end = \"23:59Z\" }\n",
+        ),
+    );
+    let trusted = run(place.command().args(["config", "trust"]).arg(&planted));
+    assert_eq!(trusted.code, 0, "{trusted:?}");
+    let shown = run(place.command().args(["config", "show", "--json"])).json()["config"].clone();
+    let main = &shown["targets"]["main"];
+    assert_eq!(
+        (main["url"].as_str(), main["read_only"].as_bool(), main["environment"].as_str()),
+        (Some("postgres://u@127.0.0.1:1/other"), Some(true), Some("production")),
+        "{shown:#}"
+    );
+    let values = shown["values"].as_array().unwrap();
+    for (key, value) in [
+        ("targets.main.read_only", "true"),
+        ("targets.main.environment", "production"),
+        ("targets.main.policy.reading_delay_s", "60"),
+    ] {
+        let of: Vec<_> =
+            values.iter().filter(|v| v["key"] == key).map(|v| v["value"].as_str().unwrap()).collect();
+        assert_eq!(of, [value], "{key}");
+    }
+    let window: Vec<_> = values.iter().filter(|v| v["key"] == "targets.main.window").collect();
+    assert!(window.len() == 1 && window[0]["value"].as_str().unwrap().contains("22:00Z"), "{window:?}");
+}
+
+/// At 4eabe32 the program waited for whoever writes to the pipe.
+#[test]
+fn a_pipe_under_the_files_name_stops_nobody() {
+    let place = Place::new();
+    let pipe = place.here.path().join("midwatch.toml");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let mut command = place.command();
+    command.env("DATABASE_URL", "postgres://u@127.0.0.1:1/d").args(["config", "show"]);
+    let mut child =
+        command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap();
+    crate::common::eventually("the end", std::time::Duration::from_mins(1), || {
+        child.try_wait().unwrap().is_some()
+    });
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+/// New with `password_command`: a program named by a path was looked for where the operator stood.
+#[test]
+fn a_program_is_looked_for_beside_its_configuration() {
+    let place = Place::new();
+    let own = place.home.path().join(".config/midwatch");
+    fs::create_dir_all(&own).unwrap();
+    let config = target("postgres://u@127.0.0.1:1/d", "password_command = [\"./token\"]\n");
+    fs::write(own.join("midwatch.toml"), &config).unwrap();
+    for (dir, word) in [(own.as_path(), "own"), (place.here.path(), "planted")] {
+        let program = dir.join("token");
+        let mark = place.home.path().join(word);
+        fs::write(&program, format!("#!/bin/sh\ntouch {}\necho {word}\n", mark.display())).unwrap();
+        fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
+    }
+    // Also where a link leads to the file.
+    run(place.command().args(["doctor"]));
+    symlink(own.join("midwatch.toml"), place.here.path().join("link.toml")).unwrap();
+    run(place.command().args(["--config", "link.toml", "doctor"]));
+    assert!(place.home.path().join("own").exists());
+    assert!(!place.home.path().join("planted").exists());
+}

@@ -101,6 +101,29 @@ async fn a_link_under_the_files_name_is_not_followed() {
     }
 }
 
+/// At 4eabe32 every link on the way was followed, and later a link of ours that led to one of another user.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_that_leads_to_a_link_of_another_user_is_not_followed() {
+    let place = Place::new(&Database::empty().await.url());
+    let theirs = place.shared().join("theirs");
+    symlink(place.home.path(), &theirs).unwrap();
+    // Who is not root makes no link of another user's.
+    if rustix::fs::chown(&theirs, None, None).is_err()
+        || std::os::unix::fs::lchown(&theirs, Some(65_534), None).is_err()
+    {
+        return;
+    }
+    symlink(&theirs, place.home.path().join("own")).unwrap();
+    for args in [
+        &["plan", "init", "--out", "own/plan.json"][..],
+        &["plan", "init", "--out", "shared/theirs/plan.json"],
+    ] {
+        let run = place.run(args);
+        assert!(run.code >= 2 && run.stderr.contains("link of another user"), "{args:?} {run:?}");
+        assert!(!place.home.path().join("plan.json").exists(), "{args:?}");
+    }
+}
+
 /// At 4eabe32 a link under the name of the temporary file (`plan.json.PID.part`, planted for the process numbers to come)
 /// was followed: the operator's file then held the plan, its rows or the report.
 #[tokio::test(flavor = "multi_thread")]

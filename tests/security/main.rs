@@ -31,6 +31,7 @@ mod secrets;
 #[expect(dead_code, reason = "what the tests of faults have for more")]
 #[path = "../faults/servers.rs"]
 mod servers;
+mod sockets;
 mod terminal;
 mod tls;
 mod tls_server;

@@ -76,6 +76,22 @@ fn ms(n: u64) -> Duration {
     Duration::from_millis(n)
 }
 
+/// Later than 4eabe32, and until now: a clipboard that ends in ^U ^Y deleted the phrase and had the line bring it back as one key.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_phrase_that_the_line_brings_back_applies_nothing() {
+    for (back, forth) in
+        [("\u{15}", "\u{19}"), ("\u{17}\u{17}\u{17}\u{17}", "\u{19}"), ("\u{1}\u{b}", "\u{19}")]
+    {
+        let mut world = World::asked("").await;
+        let text = format!("{}{back}{forth}", world.phrase);
+        world.console.press(&text);
+        std::thread::sleep(ms(1_000));
+        world.console.press("\r");
+        std::thread::sleep(ms(1_000));
+        assert_eq!(world.applied().await, "0", "{back:?}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn pasted_text_is_cleared_and_applies_nothing() {
     let mut world = World::asked("").await;

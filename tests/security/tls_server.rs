@@ -126,7 +126,7 @@ impl TlsServer {
         self.hand_over(&self.files.path().join("ca.crt"), &dir.join("ca.crt"));
         std::fs::write(
             dir.join("pg_hba.conf"),
-            "local all all trust\nhostssl all certified all cert\nhostssl all encrypted all trust\nhostnossl all clear all trust\n\
+            "local all clear_text password\nlocal all all trust\nhostssl all certified all cert\nhostssl all encrypted all trust\nhostnossl all clear all trust\n\
              host all passworded all scram-sha-256\nhost all clear_text all password\nhost all keeper all trust\n",
         )
         .unwrap();

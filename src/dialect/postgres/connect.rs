@@ -22,6 +22,7 @@ use super::password_command;
 use super::search_path::OWN_PATH;
 use super::tls::{Mode, Tls};
 use super::variables::Variables;
+use crate::disk;
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::secret::Secret;
 use crate::engine::model::transport::Transport;
@@ -31,6 +32,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The same where the server was silent the last time: not each of many questions waits as long.
 const SILENT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Who must serve a socket.
+const PEER: &str = "requirepeer";
 
 /// `connect_timeout=0`: as long as the network lets us.
 const NO_TIMEOUT: Duration = Duration::from_hours(24);
@@ -67,6 +71,8 @@ pub struct Connection {
     /// No answer came for that long; until a connection is made.
     silent: Arc<AtomicBool>,
     transport: Arc<Mutex<Transport>>,
+    /// That of the first connection: what the operator was shown, and the gate looks at.
+    first: Arc<OnceLock<Transport>>,
 }
 
 /// An attempt at one server that failed.
@@ -114,7 +120,7 @@ impl Connection {
             .disable_statement_logging();
         let place = endpoints.iter().map(|e| e.place.as_str()).collect::<Vec<_>>().join(", ");
         Ok(Self {
-            tls: Tls::new(&p, variables)?,
+            tls: Tls::new(&p, variables, endpoints.iter().any(Endpoint::is_tcp))?,
             keep: Keep::from_parameters(&p)?,
             methods: LoginMethods::from_parameters(&p)?,
             wanted: Wanted::from_parameters(&p)?,
@@ -131,6 +137,7 @@ impl Connection {
             silence: SILENCE,
             silent: Arc::default(),
             transport: Arc::default(),
+            first: Arc::default(),
         })
     }
 
@@ -163,7 +170,8 @@ impl Connection {
     /// How long to wait for what is no work for a server.
     pub(super) fn patience(&self) -> Duration {
         let silent = self.silent.load(Ordering::Relaxed);
-        if silent { self.connect_timeout.min(SILENT_TIMEOUT) } else { self.connect_timeout }
+        let longest = self.connect_timeout.min(self.silence);
+        if silent { longest.min(SILENT_TIMEOUT) } else { longest }
     }
 
     /// `host:port/database`.
@@ -201,7 +209,8 @@ impl Connection {
             return Ok(None);
         }
         let words = Arc::clone(&self.password_command);
-        let ran = tokio::task::spawn_blocking(move || password_command::run(&words)).await;
+        let limit = self.silence;
+        let ran = tokio::task::spawn_blocking(move || password_command::run_within(&words, limit)).await;
         let hint = "run it by hand: it prints one line, the password, and ends with 0";
         ran.map_err(io::Error::other)?.map(Some).map_err(|what| io::Error::other(Refused { what, hint }))
     }
@@ -236,9 +245,9 @@ impl Connection {
         let direct = |o: PgConnectOptions| o.options(SESSION);
         match self.search(&direct).await {
             Err(e) if unsupported_startup(&e.error) => {
-                Ok((self.search(&|o| o).await.map_err(|e| e.error())?, true))
+                Ok((self.search(&|o| o).await.map_err(|e| self.explained(&e))?.0, true))
             }
-            other => Ok((other.map_err(|e| e.error())?, false)),
+            other => Ok((other.map_err(|e| self.explained(&e))?.0, false)),
         }
     }
 
@@ -252,7 +261,7 @@ impl Connection {
             o.application_name(application)
                 .options(settings.iter().map(|(name, value)| (*name, value.as_str())))
         };
-        self.search(&shape).await.map_err(|e| {
+        let (connection, transport) = self.search(&shape).await.map_err(|e| {
             if unsupported_startup(&e.error) {
                 Error::new(
                     Class::Refused,
@@ -263,16 +272,33 @@ impl Connection {
                 )
                 .hint("give the target the server's own address and port")
             } else {
-                e.error()
+                self.explained(&e)
             }
-        })
+        })?;
+        if transport.exposed() && self.first.get().is_some_and(|first| !first.exposed()) {
+            return Err(Error::new(
+                Class::Refused,
+                format!("{}: changes would go over another way than was looked at: {transport}", self.place),
+            )
+            .hint("name one server, or have each of them verified (sslmode=verify-full)"));
+        }
+        Ok(connection)
+    }
+
+    /// A failed login, with what was not used of what was given.
+    fn explained(&self, failed: &Failed) -> Error {
+        let mut error = failed.error();
+        if let Some(warning) = &self.warning {
+            error.message = format!("{}; {warning}", error.message);
+        }
+        error
     }
 
     /// The first server that answers and is the wanted one.
     async fn search(
         &self,
         shape: &(impl Fn(PgConnectOptions) -> PgConnectOptions + Sync),
-    ) -> std::result::Result<PgConnection, Failed> {
+    ) -> std::result::Result<(PgConnection, Transport), Failed> {
         let asked = match self.asked().await {
             Ok(asked) => asked,
             Err(e) => return Err(Failed { error: sqlx::Error::Io(e), place: self.place.clone() }),
@@ -304,7 +330,7 @@ impl Connection {
         endpoint: &Endpoint,
         wanted: Wanted,
         shape: &(impl Fn(PgConnectOptions) -> PgConnectOptions + Sync),
-    ) -> std::result::Result<PgConnection, sqlx::Error> {
+    ) -> std::result::Result<(PgConnection, Transport), sqlx::Error> {
         let patience = self.patience();
         let work = async {
             if wanted != Wanted::Any {
@@ -330,7 +356,7 @@ impl Connection {
         endpoint: &Endpoint,
         wanted: Wanted,
     ) -> std::result::Result<(), sqlx::Error> {
-        let mut session = self.reach(endpoint, &|o| o).await?;
+        let (mut session, _) = self.reach(endpoint, &|o| o).await?;
         let standby: bool =
             sqlx::query_scalar("select pg_catalog.pg_is_in_recovery()").fetch_one(&mut session).await?;
         let read_only: String =
@@ -354,19 +380,23 @@ impl Connection {
         &self,
         endpoint: &Endpoint,
         shape: &(impl Fn(PgConnectOptions) -> PgConnectOptions + Sync),
-    ) -> std::result::Result<PgConnection, sqlx::Error> {
+    ) -> std::result::Result<(PgConnection, Transport), sqlx::Error> {
         // Never absent: the driver would then take one of its own finding.
         let password = endpoint.password.as_ref().map_or("", Secret::expose);
         let options = self.options.clone().password(password);
         let (host, address) = match &endpoint.at {
-            ServerPlace::Socket(dir) if self.methods.is_default() => {
+            ServerPlace::Socket(dir)
+                if self.methods.is_default()
+                    && self.parameters.get(PEER).is_none()
+                    && !disk::is_shared(dir) =>
+            {
                 let options = shape(options.socket(dir).port(endpoint.port));
                 let connection = PgConnection::connect_with(&options).await?;
                 self.went_over(Transport::Socket);
-                return Ok(connection);
+                return Ok((connection, Transport::Socket));
             }
             ServerPlace::Socket(dir) => {
-                let line = dial::local(dir, endpoint.port, &self.methods).await?;
+                let line = dial::local(dir, endpoint.port, self.parameters.get(PEER), &self.methods).await?;
                 return self.through(line, shape(options)).await;
             }
             ServerPlace::Tcp { host, address } => (host, address.as_ref().unwrap_or(host)),
@@ -397,15 +427,18 @@ impl Connection {
         &self,
         line: Line,
         options: PgConnectOptions,
-    ) -> std::result::Result<PgConnection, sqlx::Error> {
+    ) -> std::result::Result<(PgConnection, Transport), sqlx::Error> {
         let connected = PgConnection::connect_with(&options.socket(line.dir()).port(1)).await;
-        match line.refused() {
-            Some(why) => Err(sqlx::Error::Io(why)),
-            None => connected.inspect(|_| self.went_over(line.transport)),
+        if let Some(why) = line.refused() {
+            return Err(sqlx::Error::Io(why));
         }
+        let connection = connected?;
+        self.went_over(line.transport);
+        Ok((connection, line.transport))
     }
 
     fn went_over(&self, transport: Transport) {
+        self.first.get_or_init(|| transport);
         *self.transport.lock().unwrap_or_else(PoisonError::into_inner) = transport;
     }
 

@@ -11,7 +11,13 @@ type Parsed<T> = std::result::Result<T, String>;
 
 /// Is it meant to be a list of `key=value` pairs?
 pub(super) fn is_pairs(text: &str) -> bool {
-    !text.contains("://") && text.contains('=')
+    !is_url(text) && text.contains('=')
+}
+
+/// Does it begin with a scheme?
+pub(in crate::dialect) fn is_url(text: &str) -> bool {
+    let scheme = text.split_once("://").map(|(scheme, _)| scheme);
+    scheme.is_some_and(|s| s.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b)))
 }
 
 /// The pairs of a URL or of a list of them.
@@ -33,6 +39,12 @@ fn url(rest: &str) -> Parsed<Pairs> {
         push(&mut out, "user", decoded(user, "user")?);
         push(&mut out, "password", decoded(password.unwrap_or_default(), "password")?);
         rest = after.strip_prefix('@').unwrap_or(after);
+    }
+    // What was meant for the password would be taken for a host and looked up, or quoted.
+    if rest.contains('@') {
+        return Err(
+            "there is another @: in a user's name, a password or a parameter it is written %40".into()
+        );
     }
     let (places, rest) = rest.split_at_checked(authority(rest)).unwrap_or((rest, ""));
     hosts(places, &mut out)?;
@@ -175,6 +187,15 @@ mod tests {
                 "! password has a % that no two hexadecimal digits follow (% is written %25)",
             ),
             ("postgres://h/%00", "! dbname has a zero byte"),
+            (
+                "postgres://u:se@kret@h/d",
+                "! there is another @: in a user's name, a password or a parameter it is written %40",
+            ),
+            (
+                "postgres://u:12/secret@h",
+                "! there is another @: in a user's name, a password or a parameter it is written %40",
+            ),
+            ("host=h password=a://b", "host=h password=a://b"),
             ("postgres://[::1/d", "! an IPv6 address has no closing ]"),
             ("h/d", "! it does not begin with postgres:// and holds no key=value"),
         ] {

@@ -72,8 +72,20 @@ impl Place {
     fn make() -> io::Result<(Self, UnixListener)> {
         let mut random = [0; 8];
         ring::rand::SystemRandom::new().fill(&mut random).map_err(|e| io::Error::other(e.to_string()))?;
-        let dir = std::env::temp_dir().join(format!("midwatch-{}", hex::encode(random)));
-        disk::own_directory(&dir)?;
+        let name = format!("midwatch-{}", hex::encode(random));
+        let mut failed = None;
+        for above in [std::env::temp_dir(), "/tmp".into()] {
+            match Self::within(above.join(&name)) {
+                Ok(made) => return Ok(made),
+                Err(e) => failed = Some(e),
+            }
+        }
+        Err(failed.unwrap_or_else(|| io::Error::other("no directory for a socket")))
+    }
+
+    /// The path of a socket has a limit.
+    fn within(dir: PathBuf) -> io::Result<(Self, UnixListener)> {
+        disk::new_directory(&dir)?;
         let place = Self(dir);
         let listener = UnixListener::bind(place.socket())?;
         Ok((place, listener))
@@ -95,10 +107,35 @@ impl Drop for Place {
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
-/// Through the server's own socket, where its questions are to be looked at.
-pub(super) async fn local(dir: &Path, port: u16, methods: &LoginMethods) -> io::Result<Line> {
+/// Through a socket of this machine, where it matters who serves it or what it asks. `account`: who must.
+pub(super) async fn local(
+    dir: &Path,
+    port: u16,
+    account: Option<&str>,
+    methods: &LoginMethods,
+) -> io::Result<Line> {
     let server = UnixStream::connect(dir.join(format!(".s.PGSQL.{port}"))).await?;
-    Line::new(Box::new(server), Transport::Socket, methods)
+    let uid = server.peer_cred()?.uid();
+    let transport = match account {
+        Some(wanted) if account_of(uid)? == wanted => Transport::Socket,
+        Some(wanted) => {
+            let what = format!("another account than {wanted} (uid {uid}) serves {}", dir.display());
+            return Err(io::Error::other(Refused { what, hint: "requirepeer asks for it" }));
+        }
+        None if disk::is_shared(dir) && !disk::is_ours_or_root(uid) => Transport::SharedSocket,
+        None => Transport::Socket,
+    };
+    Line::new(Box::new(server), transport, methods)
+}
+
+fn account_of(uid: u32) -> io::Result<String> {
+    let accounts = std::fs::read_to_string("/etc/passwd")?;
+    let name = accounts.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)?.parse() == Ok(uid)).then(|| name.to_owned())
+    });
+    Ok(name.unwrap_or_default())
 }
 
 /// Connects; `host` is the name that the certificate must have.

@@ -5,13 +5,16 @@ use std::time::Duration;
 
 use super::parameters::Parameters;
 use super::passfile::{self, Whom};
+use crate::disk;
 use crate::engine::model::error::Result;
 use crate::engine::model::secret::Secret;
 
 const PORT: &str = "5432";
 
-/// Where libpq of the usual systems looks for a server of this machine.
-const SOCKETS: [&str; 3] = ["/run/postgresql", "/var/run/postgresql", "/tmp"];
+/// Where libpq of the usual systems looks for a server of this machine, where only the server's account makes a socket.
+const SOCKETS: [&str; 2] = ["/run/postgresql", "/var/run/postgresql"];
+/// Where libpq as its authors build it looks: there everybody can.
+const SHARED: &str = "/tmp";
 
 /// One server that may be connected to.
 #[derive(Clone)]
@@ -37,6 +40,11 @@ pub(super) enum ServerPlace {
 }
 
 impl Endpoint {
+    /// TLS is spoken with it.
+    pub(super) fn is_tcp(&self) -> bool {
+        matches!(self.at, ServerPlace::Tcp { .. })
+    }
+
     /// `host:port`, or the socket's directory.
     pub(super) fn host(&self) -> String {
         match &self.at {
@@ -109,8 +117,9 @@ fn at(p: &Parameters, host: Option<String>, address: Option<String>, port: u16) 
         None => {
             let name = format!(".s.PGSQL.{port}");
             let there = SOCKETS.iter().find(|dir| Path::new(dir).join(&name).exists());
-            let dir = there.or_else(|| SOCKETS.iter().find(|dir| Path::new(dir).is_dir()));
-            ServerPlace::Socket(dir.map_or_else(|| "/tmp".into(), PathBuf::from))
+            let shared = || disk::is_ours_or_roots(&Path::new(SHARED).join(&name)).then_some(&SHARED);
+            let dir = there.or_else(shared).or_else(|| SOCKETS.iter().find(|dir| Path::new(dir).is_dir()));
+            ServerPlace::Socket(dir.map_or_else(|| SHARED.into(), PathBuf::from))
         }
     })
 }

@@ -125,6 +125,11 @@ fn refused(e: &sqlx::Error) -> Option<&Refused> {
     }
 }
 
+/// What a server says stays in one line: it forges no other.
+fn one_line(said: &str) -> String {
+    said.split(['\n', '\r']).map(str::trim).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
 /// A failure to connect to `place`.
 pub(super) fn connect_error(e: &sqlx::Error, place: &str) -> Error {
     let wrap = |what: &str| Error::unobserved(format!("failed to connect to {place}: {what}"));
@@ -142,7 +147,7 @@ pub(super) fn connect_error(e: &sqlx::Error, place: &str) -> Error {
             "42501" => "the role lacks CONNECT on the database",
             _ => "check the url and the server's log",
         };
-        return wrap(d.message()).sqlstate(d.code()).hint(hint);
+        return wrap(&one_line(d.message())).sqlstate(d.code()).hint(hint);
     }
     if let Some(Refused { what, hint }) = refused(e) {
         return wrap(what).hint(*hint);
@@ -176,7 +181,8 @@ pub(super) fn write_error(e: &sqlx::Error, what: &str) -> Error {
         };
         return Error::new(Class::Failed, format!("failed to {what}: {said}")).sqlstate(LOST);
     };
-    let mut out = Error::new(Class::Failed, format!("failed to {what}: {}", d.message())).sqlstate(d.code());
+    let mut out =
+        Error::new(Class::Failed, format!("failed to {what}: {}", one_line(d.message()))).sqlstate(d.code());
     // A whole row may hold secrets; which one it is, its key tells.
     let detail = d.detail().filter(|t| !t.starts_with("Failing row contains"));
     for part in [detail, d.r#where()].into_iter().flatten() {
@@ -199,7 +205,7 @@ pub(super) fn write_error(e: &sqlx::Error, what: &str) -> Error {
         "57P01" | "57P02" | "57P03" => Some("the server is stopping, starting, or has ended our session"),
         _ => None,
     };
-    out.hint = hint.map(str::to_owned).or_else(|| d.hint().map(str::to_owned));
+    out.hint = hint.map(str::to_owned).or_else(|| d.hint().map(one_line));
     out
 }
 
@@ -220,8 +226,9 @@ pub(super) fn read_error(e: &sqlx::Error) -> Error {
     if class == Class::Cancelled {
         return Error::new(class, "cancelled, as asked").sqlstate(d.code());
     }
-    let said =
-        d.detail().map_or_else(|| d.message().to_owned(), |detail| format!("{} ({detail})", d.message()));
+    let said = one_line(
+        &d.detail().map_or_else(|| d.message().to_owned(), |detail| format!("{} ({detail})", d.message())),
+    );
     let mut out = Error::new(class, format!("failed to read: {said}")).sqlstate(d.code());
     out.said = Some(said);
     let hint = match d.code() {
@@ -245,7 +252,7 @@ pub(super) fn read_error(e: &sqlx::Error) -> Error {
         }
         _ => None,
     };
-    out.hint = hint.map(str::to_owned).or_else(|| d.hint().map(str::to_owned));
+    out.hint = hint.map(str::to_owned).or_else(|| d.hint().map(one_line));
     out
 }
 

@@ -69,7 +69,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     keyword("sslcrl", "PGSSLCRL", Honoured),
     keyword("sslcrldir", "PGSSLCRLDIR", Refused),
     keyword("sslsni", "PGSSLSNI", Honoured),
-    keyword("requirepeer", "PGREQUIREPEER", Refused),
+    keyword("requirepeer", "PGREQUIREPEER", Honoured),
     keyword("require_auth", "PGREQUIREAUTH", Honoured),
     keyword("min_protocol_version", "PGMINPROTOCOLVERSION", Only(&["3.0"])),
     keyword("max_protocol_version", "PGMAXPROTOCOLVERSION", Only(&["3.0", "3.2", "latest"])),

@@ -13,6 +13,9 @@ use crate::engine::model::error::Result;
 /// Longest message of a server before it is ready (bytes).
 const LONGEST: usize = 64 * 1024;
 
+/// Bytes that are read at once.
+const PIECE: usize = 8 * 1024;
+
 const NAME: &str = "require_auth";
 
 /// How a server has a role prove who it is.
@@ -99,15 +102,32 @@ fn question(kind: u8, body: &[u8]) -> Option<u32> {
 struct Login<'a> {
     methods: &'a LoginMethods,
     verified: bool,
-    asked: bool,
+    asked: Option<Method>,
+    /// The server has proved, too, that it knows the password.
+    proved: bool,
+    granted: bool,
 }
 
 impl Login<'_> {
     /// Why this message of the server must not reach the driver.
     fn refuses(&mut self, kind: u8, body: &[u8]) -> Option<Refused> {
+        // Errors, notices and versions come at any time; nothing else before the login is granted.
+        if !self.granted && !matches!(kind, b'R' | b'E' | b'N' | b'v') {
+            return Some(out_of_turn());
+        }
         let method = match question(kind, body)? {
-            0 if self.asked => return None,
-            0 => Method::None,
+            0 if self.asked == Some(Method::Scram) && !self.proved => return Some(out_of_turn()),
+            0 => {
+                self.granted = true;
+                if self.asked.is_some() {
+                    return None;
+                }
+                Method::None
+            }
+            12 => {
+                self.proved = true;
+                return None;
+            }
             3 => Method::Password,
             5 => Method::Md5,
             7 => Method::Gss,
@@ -116,8 +136,15 @@ impl Login<'_> {
             // What belongs to a question before.
             _ => return None,
         };
-        self.asked = true;
+        self.asked = Some(method);
         self.methods.refuses(method, self.verified)
+    }
+}
+
+fn out_of_turn() -> Refused {
+    Refused {
+        what: "the server does not log in as PostgreSQL does: a message is out of its turn".into(),
+        hint: "check what answers at this address",
     }
 }
 
@@ -144,8 +171,9 @@ where
     D: AsyncRead + AsyncWrite + Unpin,
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let mut login = Login { methods, verified, asked: false };
-    let (mut said, mut answered) = (Vec::new(), Vec::new());
+    let mut login = Login { methods, verified, asked: None, proved: false, granted: false };
+    // A message of a login fits in, and so is passed on whole.
+    let (mut said, mut answered) = (Vec::with_capacity(PIECE), Vec::with_capacity(PIECE));
     loop {
         while let Some((kind, body, length)) = message(&said)? {
             if let Some(why) = login.refuses(kind, body) {
@@ -160,7 +188,8 @@ where
             }
         }
         let ended = tokio::select! {
-            read = server.read_buf(&mut said) => read? == 0,
+            // A connection that was reset has ended, too: what came before is still passed on.
+            read = server.read_buf(&mut said) => read.unwrap_or_default() == 0,
             read = driver.read_buf(&mut answered) => {
                 let ended = read? == 0;
                 server.write_all(&answered).await?;
@@ -170,7 +199,10 @@ where
             }
         };
         if ended {
-            return driver.write_all(&said).await.and(Err(io::ErrorKind::UnexpectedEof.into()));
+            // A socket that is closed with something unread in it takes along what the driver has not read.
+            driver.shutdown().await?;
+            let _ = tokio::io::copy(driver, &mut tokio::io::sink()).await;
+            return Err(io::ErrorKind::UnexpectedEof.into());
         }
     }
 }

@@ -42,6 +42,7 @@ mod vitals;
 mod writer;
 
 pub use connect::Connection;
+pub(super) use conninfo::is_url;
 pub use reader::PgReader;
 pub use writer::PgWriters;
 

@@ -77,12 +77,13 @@ impl Parameters {
         Ok(out)
     }
 
-    /// Of one origin the later counts; what an earlier origin has said stays.
+    /// What an earlier origin has said stays.
     fn add(&mut self, pairs: Pairs, origin: ParameterOrigin) -> Result<()> {
         for (name, value) in pairs {
             let Some(keyword) = find(&name) else { return Err(unknown(&name, origin)) };
             let before = self.said.get(keyword.name);
-            if before.is_some_and(|(_, o)| *o != origin) {
+            // Of one service the first line counts, of a string the last.
+            if before.is_some_and(|(_, o)| *o != origin || origin == ParameterOrigin::Service) {
                 continue;
             }
             if !value.is_empty() {

@@ -30,7 +30,8 @@ pub(super) fn run(words: &[String]) -> Result<Secret, String> {
     run_within(words, LIMIT)
 }
 
-fn run_within(words: &[String], limit: Duration) -> Result<Secret, String> {
+/// The same, within another limit.
+pub(super) fn run_within(words: &[String], limit: Duration) -> Result<Secret, String> {
     let (program, arguments) = words.split_first().ok_or("password_command is empty")?;
     let failed = |why: &dyn std::fmt::Display| format!("password_command {program}: {why}");
     let mut command = Command::new(program);

@@ -73,7 +73,8 @@ const BUNDLES: [&str; 6] = [
 ];
 
 impl Tls {
-    pub(super) fn new(p: &Parameters, variables: &Variables) -> Result<Self> {
+    /// `tcp`: one of the servers is reached over TCP; a socket has no TLS, whatever is asked.
+    pub(super) fn new(p: &Parameters, variables: &Variables, tcp: bool) -> Result<Self> {
         let system = p.get("sslrootcert") == Some("system");
         let words: Vec<_> = MODES.iter().map(|(word, _)| *word).collect();
         let word = p.word("sslmode", &words, if system { "verify-full" } else { "prefer" })?;
@@ -89,7 +90,7 @@ impl Tls {
             Some(file) => Roots::File(file.into()),
             None => existing("root.crt")?.map_or(Roots::None, Roots::File),
         };
-        if mode >= Mode::VerifyCa && roots == Roots::None {
+        if tcp && mode >= Mode::VerifyCa && roots == Roots::None {
             return Err(p
                 .wrong(
                     "sslmode",

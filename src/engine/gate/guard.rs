@@ -318,10 +318,10 @@ impl Guard {
         }
         if now.environment == Environment::Production && now.server.transport.exposed() && !self.insecure {
             return Err(refused(format!(
-                "production over the network needs a verified server: the connection is {}",
+                "production needs a server that is verified: the connection is {}",
                 now.server.transport
             ))
-            .hint("sslmode=verify-full with sslrootcert=FILE (or system), or insecure = true for the target in midwatch.toml"));
+            .hint("sslmode=verify-full with sslrootcert=FILE (or system); requirepeer=ACCOUNT for a socket; or insecure = true for the target in midwatch.toml"));
         }
         if let Window::Closed(minutes) = now.window {
             return Err(refused(format!(
@@ -349,6 +349,7 @@ mod transport_tests {
         let tls = |verified, loopback| Transport::Tls { version: "1.3", verified, loopback };
         for (transport, exposed) in [
             (Transport::Socket, false),
+            (Transport::SharedSocket, true),
             (Transport::Plain { loopback: true }, false),
             (Transport::Plain { loopback: false }, true),
             (tls(CertificateCheck::Full, false), false),

@@ -45,6 +45,22 @@ pub struct Policy {
     pub silence_s: u32,
 }
 
+impl Policy {
+    /// A number that is 0 and must not be: to a server it would be no limit at all, to a run no work.
+    pub fn zero(&self) -> Option<&'static str> {
+        let numbers = [
+            ("plan_ttl_min", u64::from(self.plan_ttl_min)),
+            ("batch_ms", self.batch_ms),
+            ("batch_rows", self.batch_rows),
+            ("lock_timeout_ms", self.lock_timeout_ms),
+            ("lock_attempts", u64::from(self.lock_attempts)),
+            ("statement_timeout_ms", self.statement_timeout_ms),
+            ("silence_s", u64::from(self.silence_s)),
+        ];
+        numbers.into_iter().find(|(_, n)| *n == 0).map(|(name, _)| name)
+    }
+}
+
 impl Default for Policy {
     fn default() -> Self {
         Self {

@@ -117,14 +117,51 @@ fn redact_pairs(pairs: &str) -> String {
 /// A text of any kind (a command, what it said) without the passwords that can be told: in urls, and where a name says
 /// that a value is one. `$NAME` is where one is to be found, not what it is.
 pub fn without_passwords(text: &str) -> String {
-    let mut follows = false;
+    let (mut follows, mut named, mut quote) = (false, false, None);
     let mut one = |word: &str| {
         let bare = word.trim();
+        // A quoted value goes on to its end.
+        if let Some(open) = quote {
+            quote =
+                quote.filter(|_| bare.trim_end_matches([';', ',', ')', '}']).strip_suffix(open).is_none());
+            return if bare.is_empty() { word.to_owned() } else { word.replace(bare, "***") };
+        }
+        if let Some((at, open)) = opened_quote(bare) {
+            quote = Some(open);
+            return word.replace(bare.get(at..).unwrap_or(bare), "***");
+        }
         let hidden = follows && is_plain(bare) && !bare.starts_with('-');
-        follows = bare == "--password" || follows && bare.is_empty();
+        if hidden {
+            quote = opens(bare);
+        }
+        if !bare.is_empty() {
+            // `password= x`, `password = x`
+            let ends = bare == "=" && named || bare.strip_suffix('=').is_some_and(tells);
+            follows = bare == "--password" || ends;
+            named = tells(bare);
+        }
         if hidden { word.replace(bare, "***") } else { concealed(word) }
     };
     text.split_inclusive(char::is_whitespace).map(&mut one).collect()
+}
+
+/// Where the value of a name that tells begins with a quote which this word does not close.
+fn opened_quote(word: &str) -> Option<(usize, char)> {
+    let mut start = 0;
+    while let Some((name, value)) = word.get(start..)?.split_once(['=', ':']) {
+        start += name.len() + 1;
+        if tells(name.rsplit(['?', '&']).next().unwrap_or(name)) {
+            return opens(value).map(|open| (start, open));
+        }
+    }
+    None
+}
+
+/// The quote that a value begins with, and does not end with.
+fn opens(value: &str) -> Option<char> {
+    let open = value.chars().next().filter(|c| matches!(c, '"' | '\''))?;
+    let closed = value.len() > 1 && value.trim_end_matches([';', ',', ')', '}']).ends_with(open);
+    (!closed).then_some(open)
 }
 
 /// One word of it.
@@ -148,8 +185,7 @@ fn concealed(word: &str) -> String {
 /// The value of `NAME=VALUE` or `NAME:VALUE`, where the name tells that it is a secret; the pair may be another's value.
 fn value_told(mut text: &str) -> Option<&str> {
     while let Some((name, value)) = text.split_once(['=', ':']) {
-        let name = name.rsplit(['?', '&']).next().unwrap_or(name).to_lowercase();
-        if ["password", "passwd", "pwd", "secret", "token"].iter().any(|n| name.ends_with(n)) {
+        if tells(name.rsplit(['?', '&']).next().unwrap_or(name)) {
             return Some(value.trim_matches(['"', '\''])).filter(|value| is_plain(value));
         }
         text = value;
@@ -170,7 +206,20 @@ pub fn holds_password(text: &str) -> bool {
 }
 
 fn is_plain(value: &str) -> bool {
-    !value.is_empty() && value != "***" && !value.starts_with('$')
+    !value.is_empty() && value != "***" && !is_placeholder(value)
+}
+
+/// `$NAME` or `${NAME}`, whole.
+fn is_placeholder(value: &str) -> bool {
+    let Some(name) = value.strip_prefix('$') else { return false };
+    let name = name.strip_prefix('{').map_or(Some(name), |n| n.strip_suffix('}'));
+    name.is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'))
+}
+
+/// Does a name tell that its value is a secret?
+fn tells(name: &str) -> bool {
+    let name = name.to_lowercase();
+    ["password", "passwd", "pwd", "secret", "token"].iter().any(|n| name.ends_with(n))
 }
 
 #[cfg(test)]
@@ -217,12 +266,18 @@ mod tests {
                 "in postgres://u@h/d?sslmode=require&password=***&host=/x:",
             ),
             ("flag --password=s3cr3t on", "flag --password=*** on"),
+            ("host=h password= s3cr3t", "host=h password= ***"),
+            ("host=h password = s3cr3t on", "host=h password = *** on"),
+            ("password='$a s3cr3t b' user=u", "password=*** *** *** user=u"),
+            ("password = 's3 cr3t' user=u", "password = *** *** user=u"),
+            ("psql postgres://u:$P-s3cr3t@h/d", "psql postgres://u:***@h/d"),
         ] {
             assert_eq!(without_passwords(text), shown);
         }
         for text in [
             "PGPASSWORD=$P psql postgres://u@h:5432/d",
             "psql postgres://u:$P@h/d",
+            "psql postgres://u:${P}@h/d",
             "echo a=b c://d",
             "psql --password -h h",
         ] {

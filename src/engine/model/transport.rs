@@ -11,6 +11,9 @@ pub enum Transport {
     /// A socket of this machine.
     #[default]
     Socket,
+    /// A socket in a directory that everybody may write to, of a server under another account.
+    #[serde(rename = "shared_socket")]
+    SharedSocket,
     /// TCP without encryption.
     Plain {
         /// It does not leave this machine.
@@ -44,16 +47,17 @@ impl Transport {
     pub fn exposed(self) -> bool {
         match self {
             Self::Socket => false,
+            Self::SharedSocket => true,
             Self::Plain { loopback } => !loopback,
             Self::Tls { verified, loopback, .. } => !loopback && verified != CertificateCheck::Full,
         }
     }
 
-    /// Whoever answers is the server that was meant: by its certificate, or by a socket whose directory is its own.
+    /// Whoever answers is the server that was meant: by its certificate, or by a socket that nobody else could have put there.
     pub fn proves_the_server(self) -> bool {
         match self {
             Self::Socket => true,
-            Self::Plain { .. } => false,
+            Self::SharedSocket | Self::Plain { .. } => false,
             Self::Tls { verified, .. } => verified != CertificateCheck::No,
         }
     }
@@ -63,6 +67,7 @@ impl fmt::Display for Transport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Socket => f.write_str("local socket"),
+            Self::SharedSocket => f.write_str("socket of another account, where everybody may make one"),
             Self::Plain { .. } => f.write_str("TCP without TLS"),
             Self::Tls { version, verified, .. } => {
                 let verified = match verified {

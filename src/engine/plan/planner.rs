@@ -18,6 +18,7 @@ use crate::engine::model::preflight::{Preflight, Ready, Reversible};
 use crate::engine::model::row_query::{Keys, RowLimits, RowQuery};
 use crate::engine::model::row_store::{LineSum, RowSet, Summary};
 use crate::engine::model::step::{Action, check_in_transaction};
+use crate::engine::model::target::Environment;
 use crate::engine::model::transport::Transport;
 use crate::engine::plan::operation::{ALL, Draft, Operation, PlanCx, Undo};
 use crate::engine::plan::privileges::Looked;
@@ -504,6 +505,13 @@ async fn general(
     let mut out = vec![];
     out.push(match server.abilities.session_lock.lacking() {
         Some(why) => Preflight::new("connection", Ready::Fail, why),
+        None if planning.environment == Environment::Production
+            && server.transport.exposed()
+            && !planning.insecure =>
+        {
+            let what = format!("apply is refused over {}: the server is not verified", server.transport);
+            Preflight::new("connection", Ready::Fail, what)
+        }
         None if server.transport == Transport::Socket => {
             Preflight::new("connection", Ready::Ok, "direct connection")
         }

@@ -26,6 +26,8 @@ pub(in crate::engine) struct PlanSetup<'e> {
     pub(in crate::engine) files: &'e dyn Files,
     pub(in crate::engine) profile: &'e Profile,
     pub(in crate::engine) policy: &'e Policy,
+    /// Changes of production go over what others between may alter.
+    pub(in crate::engine) insecure: bool,
     pub(in crate::engine) checks: &'static [&'static dyn Check],
     pub(in crate::engine) verdicts: &'static [&'static [VerdictSpec]],
     pub(in crate::engine) operations: &'static [&'static dyn Operation],

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use crossterm::event::Event;
+use crossterm::event::{Event, KeyCode, KeyModifiers};
 use tui_input::Input;
 use tui_input::backend::crossterm::EventHandler as _;
 
@@ -69,17 +69,23 @@ impl TypedLine {
     /// A key that changes the text.
     pub fn key(&mut self, stroke: Keystroke) {
         self.last_input = Some(stroke.at);
+        // The field's own clipboard: what was deleted before comes back as one key.
+        let yanks =
+            stroke.key.code == KeyCode::Char('y') && stroke.key.modifiers.contains(KeyModifiers::CONTROL);
+        if yanks {
+            return;
+        }
         let event = Event::Key(stroke.key);
         if let Some(word) = &mut self.repeated {
             word.handle_event(&event);
             return;
         }
-        let before = self.input.value().len();
+        let before = self.input.value().chars().count();
         self.input.handle_event(&event);
-        match self.input.value().len() {
+        match self.input.value().chars().count() {
             0 => self.arrivals.clear(),
-            after if after > before => self.arrivals.push(stroke.at),
-            _ => {}
+            // Whatever one key brings, each of its characters arrived with it.
+            after => self.arrivals.extend(std::iter::repeat_n(stroke.at, after.saturating_sub(before))),
         }
     }
 
@@ -145,7 +151,7 @@ impl Entered {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+    use crossterm::event::KeyEvent;
 
     const PHRASE: &str = "backfill hithonix 1284 a3f9";
 
@@ -229,6 +235,25 @@ mod tests {
         }
         assert_eq!(enter(&mut line, 3_100), Entered::TooSoon);
         assert_eq!(enter(&mut line, 4_000), Entered::Typed);
+    }
+
+    #[test]
+    fn what_was_deleted_does_not_come_back_by_one_key() {
+        for delete in ['u', 'k', 'w'] {
+            let (mut line, _) = line(|_| 0);
+            let control = |line: &mut TypedLine, c, ms| {
+                let key = KeyEvent::new(KeyCode::Char(c), KeyModifiers::CONTROL);
+                line.key(Keystroke { key, at: Duration::from_millis(ms), alone: true });
+            };
+            control(&mut line, 'a', 900);
+            if delete != 'k' {
+                control(&mut line, 'e', 950);
+            }
+            control(&mut line, delete, 1_000);
+            let left = line.value().to_owned();
+            control(&mut line, 'y', 2_000);
+            assert_eq!(line.value(), left, "{delete}");
+        }
     }
 
     #[test]

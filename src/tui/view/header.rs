@@ -84,6 +84,7 @@ fn transport(transport: Transport) -> Option<(String, Tone)> {
     let tone = if transport.exposed() { Tone::Warn } else { Tone::Dim };
     let words = match transport {
         Transport::Socket => return None,
+        Transport::SharedSocket => "SOCKET NOT VERIFIED".to_owned(),
         Transport::Plain { .. } => "NO TLS".to_owned(),
         Transport::Tls { version, verified: CertificateCheck::Full, .. } => format!("TLS {version}"),
         Transport::Tls { version, verified: CertificateCheck::Ca, .. } => {
