@@ -42,3 +42,13 @@ pub(super) fn revoke_reason(run: &RunRecord) -> String {
 pub(super) fn revoke_change(table: &str) -> String {
     format!("a row in {table} that revokes each compensation; both stay")
 }
+
+/// Its rows are paged by the key.
+pub(super) fn key_not_unique(rule: &AnomalyRule) -> String {
+    format!(
+        "rule {}: its key ({}) does not name every row once\nhint: name columns in key that are never NULL and together unique: \
+         rows are paged by them",
+        rule.name,
+        rule.key.join(", ")
+    )
+}

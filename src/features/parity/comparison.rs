@@ -7,7 +7,7 @@ use crate::engine::check::kind::{CheckCx, CheckProgress};
 use crate::engine::compare::exact_sum::Sum;
 use crate::engine::compare::totals::{Aggregate, GroupNumber};
 use crate::engine::model::comparison::{ComparedColumns, KeySpan};
-use crate::engine::model::error::{Error, Result};
+use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::identity::Identity;
 use crate::engine::model::key_ranges::RangeCut;
 use crate::engine::model::profile::Twin;
@@ -149,7 +149,8 @@ impl<'a> Comparison<'a> {
             (tx, source) = self.chunks(tx, source, unfinished, &mut tally).await?;
         }
         let mut facts = ParityFacts { key_not_unique, ..self.facts(&tally) };
-        let samples = self.rows(&source, &mut tally, &mut facts).await?;
+        let named = self.rows(&source, &mut tally, &mut facts).await;
+        let (samples, mut unseen) = self.or_unnamed(named, &tally, &mut facts)?;
         let taken = source.taken().clone();
         if !self.compared.options.quick && !self.progress.readings.iter().any(|r| r.resumed) {
             // Of several snapshots the oldest counts: whatever was written since then is marked as written.
@@ -161,9 +162,16 @@ impl<'a> Comparison<'a> {
             }
         }
         self.finish(&taken, &mut facts, triggers);
-        let coverage = self.compared.layout.coverage(&mut *tx).await?;
+        let coverage = match self.compared.layout.coverage(&mut *tx).await {
+            Ok(coverage) => coverage,
+            Err(e) if facts.rows_unnamed => {
+                unseen.push(texts::coverage_unread(&e));
+                partitions::Coverage::default()
+            }
+            Err(e) => return Err(e),
+        };
         drop(tx);
-        Ok(self.report(id, &facts, &coverage, samples))
+        Ok(self.report(id, &facts, &coverage, samples).partly_unknown(unseen))
     }
 
     async fn loose_key(&self, tx: &mut dyn ReadTx) -> Result<Option<String>> {
@@ -288,6 +296,29 @@ impl<'a> Comparison<'a> {
             homes.for_each(|p| p.status = PartitionStatus::Equal);
         }
         Ok(samples)
+    }
+
+    /// Digests of one snapshot that differ prove that rows do, whatever happens while they are named.
+    fn or_unnamed(
+        &self,
+        named: Result<Samples>,
+        tally: &Tally,
+        facts: &mut ParityFacts,
+    ) -> Result<(Samples, Vec<String>)> {
+        let e = match named {
+            Ok(samples) => return Ok((samples, vec![])),
+            Err(e) => e,
+        };
+        let proved = self.progress.readings.len() <= 1 && !tally.differing.is_empty();
+        if !proved || e.class != Class::Unobserved {
+            return Err(e);
+        }
+        for class in RowDifference::ALL {
+            *class.count(facts) = None;
+        }
+        facts.rows_unnamed = true;
+        facts.digests_differ = Some(self.apart(tally));
+        Ok((Samples::default(), vec![texts::rows_unnamed(&e)]))
     }
 
     fn apart(&self, tally: &Tally) -> Vec<UnmatchedRows> {

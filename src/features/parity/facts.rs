@@ -281,6 +281,9 @@ pub struct ParityFacts {
     /// What differs by count or digest, where no key names a row; null where rows were told apart or not compared.
     #[serde(default)]
     pub digests_differ: Option<Vec<UnmatchedRows>>,
+    /// They could have been named, and naming them failed.
+    #[serde(skip)]
+    pub rows_unnamed: bool,
     /// The key, where no unique index of the legacy table is behind it: rows are not told apart then.
     #[serde(default)]
     pub key_not_unique: Option<String>,

@@ -132,6 +132,9 @@ impl Findings<'_> {
             });
             self.push(FindingKind::Digests.word(), Severity::Critical, message, None, sample.collect());
         }
+        if facts.rows_unnamed {
+            return;
+        }
         let (what, message) = match &facts.key_not_unique {
             Some(key) => (FindingKind::Key, texts::key_not_unique(key)),
             None => (FindingKind::NoKey, texts::NO_KEY.into()),

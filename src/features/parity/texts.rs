@@ -1,5 +1,6 @@
 //! What a comparison says: findings, summaries, what was compared and why it is not sealed, from data.
 
+use crate::engine::model::error::Error;
 use chrono::{DateTime, Utc};
 
 use crate::features::parity::classify::RowDifference;
@@ -282,6 +283,16 @@ pub(super) fn untrusted(test: &SelfTest) -> String {
         test.found,
         test.missed.first().map_or("nothing could be planted", String::as_str)
     )
+}
+
+/// Naming the rows that differ failed.
+pub(super) fn rows_unnamed(e: &Error) -> String {
+    format!("which rows differ: {}", e.one_line())
+}
+
+/// Whether partitions cover what comes could not be read.
+pub(super) fn coverage_unread(e: &Error) -> String {
+    format!("which partitions are missing: {}", e.one_line())
 }
 
 #[cfg(test)]

@@ -3,8 +3,9 @@
 use std::process::Stdio;
 use std::sync::Mutex;
 
-use midwatch::engine::check::kind::SILENT;
+use midwatch::engine::check::kind::{CheckProgress, SILENT};
 use midwatch::engine::model::param::Params;
+use midwatch::engine::model::report::Status;
 use midwatch::features::parity::options::RESUME;
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -149,4 +150,27 @@ async fn a_comparison_tells_how_far_it_is() {
     assert!(reading.is_sorted_by_key(|n| n.rows) && reading.iter().all(|n| n.pieces == pieces), "{told:?}");
     assert_eq!((reading[0].rows, reading.last().unwrap().rows), (0, 40_000), "of both sides");
     assert!(told.iter().all(|n| n.snapshot_at.parse::<chrono::DateTime<chrono::Utc>>().is_ok()), "{told:?}");
+}
+
+/// At 4eabe32 the check was *unknown*, and nothing said that rows differ.
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_differ_are_not_hidden_where_naming_them_fails() {
+    let (database, dir) = (database().await, tempfile::tempdir().unwrap());
+    database.owner().await.execute_script("update p set v = 'x' where id = 3").await.unwrap();
+    let engine = open(&database.url(), &profile(1_000_000), dir.path()).await;
+    let cut = |news: CheckProgress| {
+        if news.doing != "naming the rows that differ" {
+            return;
+        }
+        // The server ends our sessions before the rows are read.
+        let end = "select count(pg_terminate_backend(pid, 5000))::text from pg_stat_activity \
+                   where datname = current_database() and application_name like 'midwatch/reader%'";
+        let ended = async { database.owner().await.fetch_value(end, &[]).await.unwrap() };
+        tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(ended));
+    };
+    let report = engine.observe_with(&engine.ids()[0], &Params::default(), &cut).await;
+    assert_eq!(report.status, Status::Fail, "{report:#?}");
+    let found: Vec<_> = report.findings.iter().map(|f| f.id.as_str()).collect();
+    assert!(found.contains(&"parity/t/digests") && !found.contains(&"parity/t/no-key"), "{found:?}");
+    assert!(report.unknown_parts.iter().any(|p| p.starts_with("which rows differ: ")), "{report:#?}");
 }
