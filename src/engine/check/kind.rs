@@ -9,7 +9,7 @@ use crate::engine::model::name::Relation;
 use crate::engine::model::param::{ParamSpec, Params};
 use crate::engine::model::profile::Profile;
 use crate::engine::model::report::{CheckId, Note, Report};
-use crate::engine::model::target::ServerInfo;
+use crate::engine::model::target::{Environment, ServerInfo};
 use crate::engine::port::copies::Copies;
 use crate::engine::port::dialect::Dialect;
 use crate::engine::port::files::Files;
@@ -73,6 +73,8 @@ pub struct CheckCx<'a> {
     pub profile: &'a Profile,
     /// Who the server is.
     pub server: &'a ServerInfo,
+    /// How dangerous it is.
+    pub environment: Environment,
     /// Throwaway copies of the target.
     pub copies: &'a dyn Copies,
     /// What is kept of the target between two runs of the program.
