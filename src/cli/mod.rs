@@ -107,7 +107,12 @@ async fn run(cli: &Cli, parts: &Parts, out: &Output) -> Result<u8> {
         },
         Some(Command::Key(args)) => key::run(cli, args, parts, out),
         Some(Command::Config(args)) => config::run(cli, args, out),
-        Some(Command::Doctor) => doctor::run(cli, parts, out).await,
+        Some(Command::Doctor(args)) if args.grants => {
+            let engine = (parts.connect)(select(cli)?).await?;
+            out.text(&engine.grants(&args.reader, &args.operator).await?)?;
+            Ok(0)
+        }
+        Some(Command::Doctor(_)) => doctor::run(cli, parts, out).await,
         Some(Command::Demo(args)) => demo::run(cli, args, parts, out).await,
     }
 }

@@ -13,6 +13,7 @@ mod desk;
 mod files;
 mod fuzz;
 mod journal;
+mod least_privilege;
 mod limits;
 mod network;
 mod not_utf8;

@@ -136,6 +136,11 @@ pub trait Check: Sync {
         let _ = report;
         vec![]
     }
+    /// Tables that it reads and the profile does not name, as a profile would: a role that reads needs them, too.
+    fn reads(&self, dialect: &dyn Dialect, profile: &Profile) -> Vec<String> {
+        let _ = (dialect, profile);
+        vec![]
+    }
     /// The rows behind a finding, where they can be paged.
     fn rows(&self, dialect: &dyn Dialect, profile: &Profile, name: &str, finding: &str) -> Option<RowSource> {
         let _ = (dialect, profile, name, finding);

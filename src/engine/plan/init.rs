@@ -82,7 +82,7 @@ async fn roles(cx: &PlanCx<'_>, params: &Params) -> Result<Vec<String>> {
         return Err(Error::usage("operators names no role").hint("--set operators=ROLE,ROLE"));
     }
     let facts = cx.cx.facts;
-    let unknown = facts.dialect().unknown_roles(&mut *cx.cx.read().await?, &roles).await?;
+    let unknown = facts.dialect().unknown_grantees(&mut *cx.cx.read().await?, &roles).await?;
     if unknown.is_empty() {
         return Ok(roles);
     }

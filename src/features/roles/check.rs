@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::engine::check::kind::{Check, CheckCx, CheckSpec};
@@ -99,13 +100,19 @@ async fn reader(cx: &CheckCx<'_>, id: &CheckId) -> Result<Report> {
         findings.push((RoleFinding::Powers, texts::powers(&facts)));
     }
     let findings = findings.into_iter().map(|(k, text)| finding(cx, id, k.word().into(), text, vec![]));
-    Ok(Report::observed(id.clone(), &facts, findings.collect(), &texts::reader_ok(&facts))
+    Ok(report(id, &facts, findings.collect(), texts::reader_ok(&facts))
         .evidence("the role's rights", sql.text()))
+}
+
+/// Its summary is its finding's also where that is for information only.
+fn report(id: &CheckId, facts: &impl Serialize, findings: Vec<Finding>, ok: String) -> Report {
+    let summary = findings.first().map_or(ok, |f| f.message.clone());
+    Report::observed(id.clone(), facts, findings, &summary)
 }
 
 async fn search_path(cx: &CheckCx<'_>, id: &CheckId) -> Result<Report> {
     let dialect = dialects::sql(cx.dialect())?;
-    let sql = dialect.creators(&cx.profile.search_path);
+    let sql = dialect.creators(&cx.profile.search_path, &cx.server.role);
     let mut creators: Vec<SchemaCreator> = cx.read().await?.fetch(&sql).await?;
     for creator in &mut creators {
         creator.revocation = dialect.revocation(creator, &cx.server.database);
@@ -120,7 +127,7 @@ async fn search_path(cx: &CheckCx<'_>, id: &CheckId) -> Result<Report> {
             findings.push(finding(cx, id, what, texts::creators(schema, &creators), rows));
         }
     }
-    Ok(Report::observed(id.clone(), &facts, findings, &texts::path_ok(&facts))
+    Ok(report(id, &facts, findings, texts::path_ok(&facts))
         .evidence("who can create in the search path", sql.text()))
 }
 
@@ -138,7 +145,7 @@ fn transport(cx: &CheckCx<'_>, id: &CheckId) -> Report {
     let findings = exposed
         .then(|| finding(cx, id, RoleFinding::Exposed.word().into(), texts::exposed(transport), vec![]));
     let facts = json!({ "transport": transport, "exposed": exposed });
-    Report::observed(id.clone(), &facts, findings.into_iter().collect(), &texts::transport_ok(transport))
+    report(id, &facts, findings.into_iter().collect(), texts::transport_ok(transport))
 }
 
 #[cfg(test)]

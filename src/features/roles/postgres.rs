@@ -39,7 +39,7 @@ rights as (
   where p.oid is null and d.datname = current_database() and a.privilege_type = 'CREATE')
 select distinct r.i, r.name as schema, r.\"right\", o.rolname::text as role
 from rights r left join pg_roles o on o.oid = r.role
-where r.role = 0 or o.oid is not null and not o.rolsuper and o.rolname <> 'pg_database_owner'
+where r.role = 0 or o.oid is not null and not o.rolsuper and o.rolname not in ('pg_database_owner', $2)
   and o.oid <> (select datdba from pg_database where datname = current_database())
 order by r.i, r.\"right\", role nulls first";
 
@@ -52,8 +52,8 @@ impl RolesSql for PostgresRoles {
         Sql::new(READER)
     }
 
-    fn creators(&self, schemas: &[String]) -> Sql {
-        Sql::new(CREATORS).bind([Param::Texts(schemas.to_vec())])
+    fn creators(&self, schemas: &[String], own: &str) -> Sql {
+        Sql::new(CREATORS).bind([Param::Texts(schemas.to_vec()), Param::from(own)])
     }
 
     fn revocation(&self, creator: &SchemaCreator, database: &str) -> String {

@@ -9,8 +9,9 @@ pub(crate) trait RolesSql: Sync {
     /// it can become one, and which roles it has that reach files, programs or sessions of others in a read-only
     /// transaction.
     fn reader(&self) -> Sql;
-    /// `schema`, `right`, `role`: who can create in these schemas besides superusers and the database's owner.
-    fn creators(&self, schemas: &[String]) -> Sql;
+    /// `schema`, `right`, `role`: who can create in these schemas besides superusers, the database's owner and the role
+    /// that changes are made with, which gains nothing by it.
+    fn creators(&self, schemas: &[String], own: &str) -> Sql;
     /// The statement that takes the right away.
     fn revocation(&self, creator: &SchemaCreator, database: &str) -> String;
 }

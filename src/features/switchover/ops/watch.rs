@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use crate::engine::model::comparison::ComparedColumns;
 use crate::engine::model::error::{Class, Error, Result};
+use crate::engine::model::grants::{TableNeed, TableRight};
 use crate::engine::model::name::literal;
 use crate::engine::model::param::{DefaultValue, ParamSpec, Params, Takes};
 use crate::engine::model::plan::Unit;
@@ -62,6 +63,10 @@ impl Operation for WatchOperation {
             texts::offers::WATCH,
             texts::offers::LOCKS_OF_WATCH,
         )
+    }
+
+    fn needs(&self, profile: &Profile) -> Vec<TableNeed> {
+        crate::features::switchover::twins::needs(SPEC.verb, profile, &[TableRight::Own, TableRight::Capture])
     }
 
     fn plan<'a>(&'a self, cx: &'a PlanCx<'a>, name: &'a str, params: &'a Params) -> Fut<'a, Result<Draft>> {
