@@ -109,7 +109,9 @@ async fn run(cli: &Cli, parts: &Parts, out: &Output) -> Result<u8> {
         Some(Command::Config(args)) => config::run(cli, args, out),
         Some(Command::Doctor(args)) if args.grants => {
             let engine = (parts.connect)(select(cli)?).await?;
-            out.text(&engine.grants(&args.reader, &args.operator).await?)?;
+            let reader = args.reader.as_ref().or(engine.server().reader.as_ref());
+            let reader = reader.map_or("midwatch_reader", String::as_str);
+            out.text(&engine.grants(reader, &args.operator).await?)?;
             Ok(0)
         }
         Some(Command::Doctor(_)) => doctor::run(cli, parts, out).await,

@@ -11,6 +11,7 @@ use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::policy::Policy;
 use crate::engine::model::secret::Secret;
 use crate::engine::model::target::Environment;
+use crate::engine::port::driver::ReaderLogin;
 
 /// The configuration file as it stands.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -118,6 +119,13 @@ pub struct TargetConfig {
     /// shell reads it.
     #[serde(default)]
     pub password_command: Vec<String>,
+    /// A role that only looks, with a login of its own to the same database: what is read is read by it, statements of the
+    /// profile too. The url's role makes the changes.
+    #[serde(default)]
+    pub reader: Option<String>,
+    /// The program that prints the reader's password, as `password_command` does the other's; else a password file has it.
+    #[serde(default)]
+    pub reader_password_command: Vec<String>,
     /// A queue's Redis beside the database; used from step 6 on.
     #[serde(default)]
     pub redis: Option<Secret>,
@@ -155,6 +163,14 @@ pub struct TargetConfig {
     /// `profile` stands for what a flag names, which is consent to its file.
     #[serde(skip)]
     pub profile_by_flag: bool,
+}
+
+impl TargetConfig {
+    /// Who looks, where that is another role than the one that makes changes.
+    pub fn reader_login(&self) -> Option<ReaderLogin> {
+        let password_command = self.reader_password_command.clone();
+        self.reader.clone().map(|role| ReaderLogin { role, password_command })
+    }
 }
 
 /// A daily span of UTC time, as `22:00Z`; may run over midnight.

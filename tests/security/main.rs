@@ -25,6 +25,7 @@ mod planted;
 #[path = "../faults/program.rs"]
 mod program;
 mod resume;
+mod roles;
 mod sandbox;
 mod secrets;
 #[expect(dead_code, reason = "what the tests of faults have for more")]

@@ -24,6 +24,7 @@ use super::variables::Variables;
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::secret::Secret;
 use crate::engine::model::transport::Transport;
+use crate::engine::port::driver::ReaderLogin;
 
 /// Longest wait for a connection: an unreachable host must not look like a slow query.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -82,11 +83,19 @@ impl Failed {
 impl Connection {
     /// From a URL or `key=value` pairs, completed from its service and from `PG*`, as libpq does.
     pub fn new(written: Option<&str>) -> Result<Self> {
-        Self::with(written, &Variables::own())
+        let variables = Variables::own();
+        Self::with(Parameters::read(written, &variables)?, &variables)
     }
 
-    fn with(written: Option<&str>, variables: &Variables) -> Result<Self> {
-        let p = Parameters::read(written, variables)?;
+    /// The same database for another role. The password that was given is not its own: a password file gives one, or the
+    /// program that goes with it.
+    pub fn logging_in_as(written: Option<&str>, login: &ReaderLogin) -> Result<Self> {
+        let variables = Variables::own();
+        let parameters = Parameters::read(written, &variables)?.of_role(&login.role);
+        Self::with(parameters, &variables)?.asking(&login.password_command)
+    }
+
+    fn with(p: Parameters, variables: &Variables) -> Result<Self> {
         let user = match p.get("user") {
             Some(user) => user.to_owned(),
             None => whoami::username().unwrap_or_else(|_| "unknown".into()),

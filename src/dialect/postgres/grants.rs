@@ -52,7 +52,7 @@ select current_database()::text as database, to_regnamespace('midwatch') is not 
        array(select nspname::text from pg_namespace where nspname !~ '^pg_' and nspname <> 'information_schema' order by 1) as schemas";
 
 #[derive(Deserialize)]
-struct Place {
+struct GrantPlace {
     database: String,
     journal: bool,
     schemas: Vec<String>,
@@ -60,7 +60,7 @@ struct Place {
 
 /// A table that is named, or a partition of one.
 #[derive(Deserialize)]
-struct Found {
+struct NamedTable {
     schema: String,
     name: String,
     owner: String,
@@ -68,18 +68,18 @@ struct Found {
     row_security: bool,
     root: String,
     root_schema: String,
-    sequences: Vec<Numbering>,
+    sequences: Vec<OwnedSequence>,
 }
 
 #[derive(Deserialize)]
-struct Numbering {
+struct OwnedSequence {
     schema: String,
     name: String,
     /// Of a column's default, which needs a privilege of its own.
     column: bool,
 }
 
-impl Found {
+impl NamedTable {
     fn relation(&self) -> Relation {
         Relation { schema: Some(self.schema.clone()), name: self.name.clone() }
     }
@@ -90,13 +90,13 @@ impl Found {
 }
 
 pub(super) async fn script(tx: &mut dyn ReadTx, request: &GrantRequest) -> Result<String> {
-    let place: Place = tx.one(&Sql::new(PLACE)).await?;
+    let place: GrantPlace = tx.one(&Sql::new(PLACE)).await?;
     let words = words(request);
     let params = [Param::Texts(words), Param::Texts(request.search_path.clone())];
-    let tables: Vec<Found> = tx.fetch(&Sql::new(TABLES).bind(params.clone())).await?;
+    let tables: Vec<NamedTable> = tx.fetch(&Sql::new(TABLES).bind(params.clone())).await?;
     let functions: Vec<String> =
         tx.texts(&Sql::new(FUNCTIONS).bind(params)).await?.into_iter().flatten().collect();
-    let script = Script { request, place: &place, tables: &tables, functions: &functions };
+    let script = GrantScript { request, place: &place, tables: &tables, functions: &functions };
     Ok(script.text())
 }
 
@@ -140,17 +140,17 @@ fn written(statements: &[String]) -> Vec<(Relation, TableRight)> {
     out
 }
 
-struct Script<'a> {
+struct GrantScript<'a> {
     request: &'a GrantRequest,
-    place: &'a Place,
-    tables: &'a [Found],
+    place: &'a GrantPlace,
+    tables: &'a [NamedTable],
     functions: &'a [String],
 }
 
 /// What is done to a table, and by which operations.
 type Needed<'a> = BTreeMap<Relation, (BTreeSet<TableRight>, BTreeSet<&'a str>)>;
 
-impl Script<'_> {
+impl GrantScript<'_> {
     fn text(&self) -> String {
         let mut out = self.head();
         self.reader(&mut out);
@@ -263,11 +263,11 @@ impl Script<'_> {
 
     /// What only an owner may: no GRANT gives it, but membership of the owner does.
     fn owners(&self, out: &mut String, needed: &Needed<'_>, operator: Ident<'_>) {
-        let has = |t: &Found, right| {
+        let has = |t: &NamedTable, right| {
             let root = Relation { schema: Some(t.root_schema.clone()), name: t.root.clone() };
             needed.get(&root).is_some_and(|(rights, _)| rights.contains(&right))
         };
-        let (others, superusers): (Vec<&Found>, Vec<_>) =
+        let (others, superusers): (Vec<&NamedTable>, Vec<_>) =
             self.tables.iter().filter(|t| has(t, TableRight::Own)).partition(|t| !t.owned_by_superuser);
         for table in superusers.iter().filter(|t| t.is_root()) {
             let name = comment(&table.relation().brief());
@@ -279,7 +279,8 @@ impl Script<'_> {
             );
         }
         // What the operator has made itself, such as a partition, is its own already.
-        let others: Vec<&Found> = others.into_iter().filter(|t| t.owner != self.request.operator).collect();
+        let others: Vec<&NamedTable> =
+            others.into_iter().filter(|t| t.owner != self.request.operator).collect();
         if !others.is_empty() {
             let _ = writeln!(
                 out,
@@ -334,7 +335,7 @@ impl Script<'_> {
     }
 
     /// The table that a name leads to under the profile's path.
-    fn led_to(&self, relation: &Relation) -> Option<&Found> {
+    fn led_to(&self, relation: &Relation) -> Option<&NamedTable> {
         let schemas = match &relation.schema {
             Some(schema) => vec![schema],
             None => self.request.search_path.iter().collect(),
@@ -359,11 +360,78 @@ fn quoted(relation: &Relation) -> String {
     format!("{schema}{}", Ident(&relation.name))
 }
 
-fn quoted_sequence(sequence: &Numbering) -> String {
+fn quoted_sequence(sequence: &OwnedSequence) -> String {
     quoted(&Relation { schema: Some(sequence.schema.clone()), name: sequence.name.clone() })
 }
 
 /// A name inside a comment cannot end its line.
 fn comment(name: &str) -> String {
     name.replace(['\n', '\r'], " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(schema: &str, name: &str, owner: &str) -> NamedTable {
+        NamedTable {
+            schema: schema.into(),
+            name: name.into(),
+            owner: owner.into(),
+            owned_by_superuser: owner == "postgres",
+            row_security: false,
+            root: name.into(),
+            root_schema: schema.into(),
+            sequences: vec![],
+        }
+    }
+
+    fn request() -> GrantRequest {
+        use crate::engine::model::grants::TableNeed;
+        GrantRequest {
+            profile: "p\nDROP TABLE x;".into(),
+            reader: "reads".into(),
+            operator: "it's \"me\"".into(),
+            search_path: vec!["app".into(), "public".into()],
+            texts: vec!["select 1 from Orders o join \"Odd name\" using (id)".into()],
+            statements: vec!["insert into audit (a) select 1 for update of x".into()],
+            needs: vec![
+                TableNeed::new("fix", "orders", &[TableRight::Update, TableRight::Own]),
+                TableNeed::new("fix", "not_there", &[TableRight::Delete]),
+            ],
+        }
+    }
+
+    fn text(tables: &[NamedTable]) -> String {
+        let place = GrantPlace { database: "db".into(), journal: false, schemas: vec![] };
+        let request = request();
+        GrantScript { request: &request, place: &place, tables, functions: &[] }.text()
+    }
+
+    #[test]
+    fn words_are_names_as_they_stand_and_as_they_are_folded() {
+        let words = words(&request());
+        for word in ["orders", "Orders", "Odd name"] {
+            assert!(words.iter().any(|w| w == word), "{word} not in {words:?}");
+        }
+    }
+
+    #[test]
+    fn a_need_is_of_the_table_that_the_path_leads_to() {
+        let tables =
+            [table("public", "orders", "b"), table("app", "orders", "a"), table("public", "audit", "b")];
+        let text = text(&tables);
+        assert!(text.contains("GRANT UPDATE ON TABLE \"app\".\"orders\" TO \"it's \"\"me\"\"\";"), "{text}");
+        assert!(text.contains("GRANT INSERT ON TABLE \"public\".\"audit\""), "{text}");
+        assert!(text.contains("GRANT \"a\" TO") && !text.contains("GRANT \"b\" TO"), "{text}");
+        assert!(!text.contains("not_there"), "{text}");
+    }
+
+    /// No GRANT makes a member of a superuser, and no name ends the line of a comment.
+    #[test]
+    fn what_a_superuser_owns_is_named_and_not_granted() {
+        let text = text(&[table("app", "orders", "postgres")]);
+        assert!(text.contains("-- Not possible as it is: only its owner may change"), "{text}");
+        assert!(!text.contains("GRANT \"postgres\"") && text.contains("profile p DROP TABLE x;"), "{text}");
+    }
 }

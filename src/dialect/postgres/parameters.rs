@@ -93,6 +93,13 @@ impl Parameters {
         Ok(())
     }
 
+    /// The same for another role, without a password: what was said is another's.
+    pub(super) fn of_role(mut self, role: &str) -> Self {
+        self.said.remove("password");
+        self.said.insert("user", (role.to_owned(), ParameterOrigin::Written));
+        self
+    }
+
     /// What was said, if it is not empty.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.said.get(name).map(|(value, _)| value.as_str()).filter(|v| !v.is_empty())

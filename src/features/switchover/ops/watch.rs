@@ -15,7 +15,7 @@ use crate::engine::model::step::Step;
 use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, PlanCx, lock};
 use crate::engine::port::compare_sql::CompareSql;
 use crate::engine::port::dialect::Dialect;
-use crate::engine::port::reader::{Fut, ReadTx};
+use crate::engine::port::reader::{Fut, ReadOptions, ReadTx};
 use crate::features::parity::pair::change_capture::{self, CaptureState, GapScope};
 use crate::features::parity::pair::partitions::{self, Layout};
 use crate::features::parity::pair::{self, TwinTables, catalog};
@@ -145,6 +145,9 @@ async fn plan(cx: &PlanCx<'_>, twins: &[&Twin], asked: WatchOptions) -> Result<D
     if verify.is_empty() {
         verify.push(guarded());
     }
+    drop(tx);
+    // What the role that changes it may do.
+    let mut rights = cx.cx.facts.rights().begin(ReadOptions::default()).await?;
     Ok(Draft {
         why: why(&todo, off),
         changes,
@@ -155,7 +158,7 @@ async fn plan(cx: &PlanCx<'_>, twins: &[&Twin], asked: WatchOptions) -> Result<D
         renames: vec![],
         count: steps.iter().map(|s| s.statements.len() as u64).sum(),
         steps,
-        preflight: preflight(&mut *tx, &todo, asked).await?,
+        preflight: preflight(&mut *rights, &todo, asked).await?,
         verify,
         rows: vec![],
         unit: Unit::STATEMENTS,
