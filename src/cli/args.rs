@@ -111,10 +111,10 @@ pub(super) struct DoctorArgs {
     /// Print a script of GRANTs for a role that reads the target and one that changes it; nothing is changed
     #[arg(long)]
     pub grants: bool,
-    /// The role that reads, in the script; else the target's reader, or midwatch_reader
+    /// The role that reads, in the script; else the target's, or one named after midwatch
     #[arg(long, value_name = "ROLE", requires = "grants")]
     pub reader: Option<String>,
-    /// The role that changes, in the script; else midwatch_operator
+    /// The role that changes, in the script; else one named after midwatch
     #[arg(long, value_name = "ROLE", requires = "grants", default_value = "midwatch_operator")]
     pub operator: String,
 }

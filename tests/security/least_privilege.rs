@@ -77,6 +77,7 @@ impl Site {
     }
 
     fn applied(&self, who: &str, args: &[&str]) {
+        let t0 = std::time::Instant::now();
         let (_, plan) = self.plan(who, args);
         let file = self.home.path().join("plan.json");
         let apply =
@@ -84,6 +85,7 @@ impl Site {
         let run = self.run(who, &apply);
         let outcome = run.json()["run"]["outcome"].clone();
         assert_eq!((run.code, outcome.as_str()), (0, Some("applied")), "{args:?}: {run:?}");
+        eprintln!("TIME {who} {args:?} {:?}", t0.elapsed());
     }
 
     /// What the role is refused, by the server's code.

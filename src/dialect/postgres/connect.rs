@@ -432,8 +432,12 @@ mod tests {
     use super::super::variables::tests::variables;
     use super::*;
 
+    fn read(written: Option<&str>, variables: &Variables) -> Result<Connection> {
+        Connection::with(Parameters::read(written, variables)?, variables)
+    }
+
     fn connection(written: &str) -> Result<Connection> {
-        Connection::with(Some(written), &variables(&[]))
+        read(Some(written), &variables(&[]))
     }
 
     #[test]
@@ -493,7 +497,7 @@ mod tests {
 
     #[test]
     fn options_of_two_origins_are_refused() {
-        let with = |url: &str| Connection::with(Some(url), &variables(&[("PGOPTIONS", "-c a.b=1")]));
+        let with = |url: &str| read(Some(url), &variables(&[("PGOPTIONS", "-c a.b=1")]));
         assert!(with("postgres://h/d").is_ok());
         assert!(with("postgres://h/d?options=-c%20a.b%3D2").is_err());
     }

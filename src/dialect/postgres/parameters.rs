@@ -201,6 +201,13 @@ mod tests {
         );
     }
 
+    /// A password that was given for one role is never sent for another.
+    #[test]
+    fn another_role_has_no_password() {
+        let p = read("postgres://ops:s3cret@h/d", &[("PGPASSWORD", "other")]).unwrap().of_role("looks");
+        assert_eq!((p.get("user"), p.get("password"), p.get("host")), (Some("looks"), None, Some("h")));
+    }
+
     #[test]
     fn every_parameter_is_honoured_or_refused_by_name() {
         for keyword in KEYWORDS.iter().filter(|k| k.name != "service") {

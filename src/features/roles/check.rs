@@ -85,7 +85,7 @@ fn severity(environment: Environment) -> Severity {
     }
 }
 
-fn finding(cx: &CheckCx<'_>, id: &CheckId, what: String, message: String, sample: Vec<Sample>) -> Finding {
+fn finding(cx: &CheckCx<'_>, id: &CheckId, what: &str, message: String, sample: Vec<Sample>) -> Finding {
     let severity = severity(cx.environment);
     Finding { id: format!("{id}/{what}"), severity, message, title: None, rows: None, sample }
 }
@@ -99,7 +99,7 @@ async fn reader(cx: &CheckCx<'_>, id: &CheckId) -> Result<Report> {
     } else if !facts.powers.is_empty() {
         findings.push((RoleFinding::Powers, texts::powers(&facts)));
     }
-    let findings = findings.into_iter().map(|(k, text)| finding(cx, id, k.word().into(), text, vec![]));
+    let findings = findings.into_iter().map(|(k, text)| finding(cx, id, k.word(), text, vec![]));
     Ok(report(id, &facts, findings.collect(), texts::reader_ok(&facts))
         .evidence("the role's rights", sql.text()))
 }
@@ -124,7 +124,7 @@ async fn search_path(cx: &CheckCx<'_>, id: &CheckId) -> Result<Report> {
         if !creators.is_empty() {
             let what = format!("{}/{schema}", RoleFinding::Creators.word());
             let rows = creators.iter().map(|c| sample(c)).collect();
-            findings.push(finding(cx, id, what, texts::creators(schema, &creators), rows));
+            findings.push(finding(cx, id, &what, texts::creators(schema, &creators), rows));
         }
     }
     Ok(report(id, &facts, findings, texts::path_ok(&facts))
@@ -142,8 +142,8 @@ fn sample(creator: &SchemaCreator) -> Sample {
 fn transport(cx: &CheckCx<'_>, id: &CheckId) -> Report {
     let transport = cx.server.transport;
     let exposed = transport.exposed();
-    let findings = exposed
-        .then(|| finding(cx, id, RoleFinding::Exposed.word().into(), texts::exposed(transport), vec![]));
+    let findings =
+        exposed.then(|| finding(cx, id, RoleFinding::Exposed.word(), texts::exposed(transport), vec![]));
     let facts = json!({ "transport": transport, "exposed": exposed });
     report(id, &facts, findings.into_iter().collect(), texts::transport_ok(transport))
 }
