@@ -5,7 +5,8 @@ use midwatch::engine::model::report::Severity;
 use crate::common::{Database, engine, observe, shared_server};
 
 /// Its database is named nowhere, so it is production.
-const PROFILE: &str = "name = \"p\"\nsearch_path = [\"app\", \"public\"]\n";
+const PROFILE: &str = "name = \"p\"\nsearch_path = [\"app\", \"public\"]\n[[anomalies]]\nname = \"r\"\ntitle = \"r\"\n\
+                       key = [\"id\"]\nsql = \"select 1 as id where false\"\n";
 
 fn as_role(database: &Database, role: &str) -> String {
     database.url().replacen(shared_server().user(), role, 1)
