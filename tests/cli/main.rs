@@ -336,7 +336,8 @@ async fn the_services_of_libpq_are_followed() {
     let socket = common::shared_server().socket_dir().display().to_string();
     let service = format!("[mine]\nhost={socket}\ndbname={}\nuser=keeper\nport=5432\n", database.name);
     std::fs::write(home.path().join(".pg_service.conf"), service).unwrap();
-    let by_service = run(midwatch(home.path()).env("PGSERVICE", "mine").args(["check", "--json"]));
+    let by_service =
+        run(midwatch(home.path()).env("PGSERVICE", "mine").args(["check", "migrations", "--json"]));
     assert_eq!(
         (by_service.code, &by_service.json()["target"]["database"]),
         (0, &database.name.as_str().into())
