@@ -43,6 +43,7 @@ pub async fn connect(selected: Selected) -> Result<Engine> {
         url,
         Duration::from_secs(selected.policy.silence_s.max(1).into()),
         &selected.config.password_command,
+        selected.config.reader_login().as_ref(),
     )?;
     let server = reader.server().await?;
     let profile = profile(&*reader, &selected).await?;
@@ -96,6 +97,7 @@ fn copied(selected: &Selected, server: &ServerInfo, profile: &Profile) -> Copied
     CopiedTarget {
         url: selected.url.clone(),
         password_command: selected.config.password_command.clone(),
+        reader: selected.config.reader_login(),
         version: server.version.clone(),
         database: server.database.clone(),
         search_path: profile.search_path.clone(),

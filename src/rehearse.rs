@@ -120,7 +120,8 @@ impl SwitchoverRehearsal {
             environment: Some(Environment::Development),
             ..self.selected.config.clone()
         };
-        let config = TargetConfig { read_only: false, window: None, ..config };
+        // The copy has one role.
+        let config = TargetConfig { reader: None, read_only: false, window: None, ..config };
         let selected = Selected {
             name: "rehearsal".into(),
             config,

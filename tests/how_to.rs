@@ -218,4 +218,4 @@ macro_rules! pages {
     };
 }
 
-pages!(anomalies backfill migrations parity queue switchover);
+pages!(anomalies backfill migrations parity queue roles switchover);

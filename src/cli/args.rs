@@ -99,11 +99,24 @@ pub(super) enum Command {
     /// Private servers with the demo systems, then the console on them
     Demo(DemoArgs),
     /// What works here and what does not: terminal, configuration, targets, PostgreSQL binaries
-    Doctor,
+    Doctor(DoctorArgs),
     /// The configuration: an example, a check, what is in force
     Config(ConfigArgs),
     /// Help on a command or an operation
     Help(HelpArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DoctorArgs {
+    /// Print a script of GRANTs for a role that reads the target and one that changes it; nothing is changed
+    #[arg(long)]
+    pub grants: bool,
+    /// The role that reads, in the script; else the target's, or one named after midwatch
+    #[arg(long, value_name = "ROLE", requires = "grants")]
+    pub reader: Option<String>,
+    /// The role that changes, in the script; else one named after midwatch
+    #[arg(long, value_name = "ROLE", requires = "grants", default_value = "midwatch_operator")]
+    pub operator: String,
 }
 
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]

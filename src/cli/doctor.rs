@@ -161,8 +161,9 @@ async fn targets(cli: &Cli, parts: &Parts, config: &Config, sheet: &mut DoctorRe
 async fn target(sheet: &mut DoctorReport, label: &str, engine: &Engine) {
     let s = engine.server();
     let standby = if s.in_recovery { ", a standby" } else { "" };
+    let reader = s.reader.as_ref().map_or_else(String::new, |r| format!(", read by role {r}"));
     let summary = format!(
-        "{} {}{standby} at {}, role {}, profile {}, {}",
+        "{} {}{standby} at {}, role {}{reader}, profile {}, {}",
         engine.facts().dialect().shown_name(),
         s.version,
         s.address,
@@ -196,7 +197,8 @@ async fn target(sheet: &mut DoctorReport, label: &str, engine: &Engine) {
     match unreadable(engine).await {
         Ok(tables) if tables.is_empty() => {}
         Ok(tables) => {
-            let message = format!("role {} cannot read {}", s.role, tables.join(", "));
+            let message =
+                format!("role {} cannot read {}", s.reader.as_ref().unwrap_or(&s.role), tables.join(", "));
             sheet.add(label, "warn", message, Some(engine.facts().dialect().reader_hint()));
         }
         Err(e) => sheet.add(label, "fail", e.message.clone(), e.hint.as_deref()),

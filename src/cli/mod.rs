@@ -107,7 +107,14 @@ async fn run(cli: &Cli, parts: &Parts, out: &Output) -> Result<u8> {
         },
         Some(Command::Key(args)) => key::run(cli, args, parts, out),
         Some(Command::Config(args)) => config::run(cli, args, parts, out).await,
-        Some(Command::Doctor) => doctor::run(cli, parts, out).await,
+        Some(Command::Doctor(args)) if args.grants => {
+            let engine = (parts.connect)(select(cli)?).await?;
+            let reader = args.reader.as_ref().or(engine.server().reader.as_ref());
+            let reader = reader.map_or("midwatch_reader", String::as_str);
+            out.text(&engine.grants(reader, &args.operator).await?)?;
+            Ok(0)
+        }
+        Some(Command::Doctor(_)) => doctor::run(cli, parts, out).await,
         Some(Command::Demo(args)) => demo::run(cli, args, parts, out).await,
     }
 }

@@ -28,11 +28,12 @@ use crate::engine::model::row_store::RowSet;
 use crate::engine::model::stored::StoredPlan;
 use crate::engine::model::target::ServerInfo;
 use crate::engine::model::window::Window;
+use crate::engine::plan::grants;
 use crate::engine::plan::operation::Offer;
 use crate::engine::plan::planner;
 use crate::engine::plan::setup::PlanSetup;
 use crate::engine::plan::tables;
-use crate::engine::port::reader::Fut;
+use crate::engine::port::reader::{Fut, ReadOptions};
 use crate::engine::run::executor;
 use crate::engine::run::setup::{Setup, Staleness};
 
@@ -65,6 +66,15 @@ impl Engine {
             }
         }
         out
+    }
+
+    /// A script that gives a reader and an operator of this profile the rights that they need.
+    pub async fn grants(&self, reader: &str, operator: &str) -> Result<String> {
+        let dialect = self.parts.facts.dialect();
+        let (checks, operations) = (self.parts.checks, self.parts.operations);
+        let request = grants::request(&self.parts.profile, dialect, checks, operations, (reader, operator));
+        let mut tx = self.parts.facts.begin(ReadOptions::default()).await?;
+        dialect.grants(&mut *tx, &request).await
     }
 
     /// The target as planning sees it.

@@ -242,6 +242,7 @@ impl Engine {
             files: &*self.parts.files,
             profile: &self.parts.profile,
             server: &self.parts.server,
+            environment: self.parts.environment.0,
             copies: &*self.parts.copies,
             state: &*self.parts.state,
             tell,

@@ -9,6 +9,7 @@ pub mod backfill;
 pub mod migrations;
 pub mod parity;
 pub mod queue;
+pub mod roles;
 pub mod switchover;
 
 use crate::engine::check::kind::Check;
@@ -22,6 +23,7 @@ pub const CHECKS: &[&dyn Check] = &[
     &parity::check::ParityCheck,
     &queue::check::Queues,
     &anomalies::check::AnomaliesCheck,
+    &roles::check::RolesCheck,
 ];
 
 /// What features answer about their own reports, a list for each.
@@ -30,6 +32,7 @@ pub const VERDICTS: &[&[VerdictSpec]] = &[
     parity::verdicts::VERDICTS,
     queue::verdicts::VERDICTS,
     anomalies::verdicts::VERDICTS,
+    roles::verdicts::VERDICTS,
 ];
 
 /// Every kind of operation, in the order they are listed.

@@ -12,6 +12,7 @@ use crate::engine::model::policy::Policy;
 use crate::engine::model::secret::Secret;
 use crate::engine::model::secret::without_passwords;
 use crate::engine::model::target::Environment;
+use crate::engine::port::driver::ReaderLogin;
 
 /// The configuration file as it stands.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -119,6 +120,13 @@ pub struct TargetConfig {
     /// shell reads it.
     #[serde(default)]
     pub password_command: Vec<String>,
+    /// A role that only looks, with a login of its own to the same database: what is read is read by it, statements of the
+    /// profile too. The url's role makes the changes.
+    #[serde(default)]
+    pub reader: Option<String>,
+    /// The program that prints the reader's password, as `password_command` does the other's; else a password file has it.
+    #[serde(default)]
+    pub reader_password_command: Vec<String>,
     /// A queue's Redis beside the database; used from step 6 on.
     #[serde(default)]
     pub redis: Option<Secret>,
@@ -178,16 +186,28 @@ impl TargetConfig {
             self.policy.clone_from(&below.policy);
             kept.push("policy");
         }
+        if self.reader.is_none() && below.reader.is_some() {
+            self.reader.clone_from(&below.reader);
+            self.reader_password_command.clone_from(&below.reader_password_command);
+            kept.extend(["reader", "reader_password_command"]);
+        }
         kept
     }
 
     /// A program that is named by a path is looked for beside the configuration, not where the operator happens to stand.
     pub(super) fn place_program(&mut self) {
-        if let Some(program) = self.password_command.first_mut()
-            && program.contains('/')
-        {
-            *program = self.base.join(&*program).display().to_string();
+        let programs = [&mut self.password_command, &mut self.reader_password_command];
+        for program in programs.into_iter().filter_map(|words| words.first_mut()) {
+            if program.contains('/') {
+                *program = self.base.join(&*program).display().to_string();
+            }
         }
+    }
+
+    /// Who looks, where that is another role than the one that makes changes.
+    pub fn reader_login(&self) -> Option<ReaderLogin> {
+        let password_command = self.reader_password_command.clone();
+        self.reader.clone().map(|role| ReaderLogin { role, password_command })
     }
 }
 

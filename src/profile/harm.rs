@@ -45,6 +45,8 @@ fn of_target(at: &str, target: &TargetConfig, policy: &Policy, lines: &mut Vec<S
         policy: own,
         sandbox_extensions,
         password_command,
+        reader,
+        reader_password_command,
         insecure,
         profiles: _,
         base: _,
@@ -54,7 +56,8 @@ fn of_target(at: &str, target: &TargetConfig, policy: &Policy, lines: &mut Vec<S
     lines.extend(
         secrets.into_iter().filter_map(|(key, s)| Some(format!("{at}.{key} = {:?}", s.as_ref()?.redacted()))),
     );
-    let texts = [("profile", profile), ("migrations", migrations)];
+    // Who looks: a login of the operator's, or rights that they did not mean to look with.
+    let texts = [("profile", profile), ("migrations", migrations), ("reader", reader)];
     lines.extend(
         texts.into_iter().filter_map(|(key, text)| Some(format!("{at}.{key} = {:?}", text.as_ref()?))),
     );
@@ -62,6 +65,9 @@ fn of_target(at: &str, target: &TargetConfig, policy: &Policy, lines: &mut Vec<S
     lines.extend(own.iter().flat_map(|own| weaker(&format!("{at}.policy"), own, policy)));
     if !password_command.is_empty() {
         lines.push(format!("{at}.password_command = {password_command:?}"));
+    }
+    if !reader_password_command.is_empty() {
+        lines.push(format!("{at}.reader_password_command = {reader_password_command:?}"));
     }
     if *insecure {
         lines.push(format!("{at}.insecure = true"));

@@ -9,6 +9,7 @@ use crate::engine::model::error::Result;
 use crate::engine::model::secret::Secret;
 use crate::engine::port::backups::{Backups, NoBackups};
 use crate::engine::port::copies::{Copies, NoCopies};
+use crate::engine::port::driver::ReaderLogin;
 use crate::sandbox::postgres::PgDump;
 use crate::sandbox::postgres::SandboxCopies;
 
@@ -19,6 +20,8 @@ pub struct CopiedTarget {
     pub url: Option<Secret>,
     /// The program that gives its password, with its arguments; empty: none.
     pub password_command: Vec<String>,
+    /// Who looks at it, where that is another role: rows of samples are read by it.
+    pub reader: Option<ReaderLogin>,
     /// Its server's version: no older program can read it.
     pub version: String,
     /// Its database, as the server names it.
@@ -55,9 +58,12 @@ pub fn for_dialect(dialect: &str, target: CopiedTarget) -> Result<Sandbox> {
 }
 
 fn postgres(target: CopiedTarget) -> Result<Sandbox> {
-    let CopiedTarget { url, password_command, version, database, search_path, backups, extensions } = target;
-    let connection = Connection::new(url.as_ref().map(Secret::expose))?.asking(&password_command)?;
-    let copies = SandboxCopies::new(connection, version, search_path, extensions);
+    let CopiedTarget { url, password_command, reader, version, database, search_path, backups, extensions } =
+        target;
+    let url = url.as_ref().map(Secret::expose);
+    let connection = Connection::new(url)?.asking(&password_command)?;
+    let looking = reader.map(|login| Connection::logging_in_as(url, &login)).transpose()?;
+    let copies = SandboxCopies::new(connection, looking, version, search_path, extensions);
     Ok(Sandbox {
         copies: Arc::new(copies.clone()),
         switchovers: Some(copies.clone()),
@@ -75,6 +81,7 @@ mod tests {
         CopiedTarget {
             url: Some(Secret::new("postgres://u:s3cr3t@h/d")),
             password_command: vec![],
+            reader: None,
             version: "15.1".into(),
             database: "d".into(),
             search_path: vec!["public".into()],

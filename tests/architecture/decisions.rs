@@ -2,7 +2,7 @@
 
 use midwatch::features::{
     anomalies, migrations::finding_kind::MigrationFinding, parity::finding_kind::FindingKind,
-    queue::finding_kind::QueueFinding, switchover::step_kind::StepKind,
+    queue::finding_kind::QueueFinding, roles::finding_kind::RoleFinding, switchover::step_kind::StepKind,
 };
 
 use crate::{
@@ -16,12 +16,13 @@ use crate::{
 const PLACES: [&str; 5] = ["engine", "tui", "cli", "report", "features"];
 
 /// The words in ids of each feature's own findings and steps; its folder is the one place that may know them as texts.
-fn own_words() -> [(&'static str, Vec<&'static str>); 5] {
+fn own_words() -> [(&'static str, Vec<&'static str>); 6] {
     [
         ("anomalies", vec![anomalies::check::ROWS]),
         ("migrations", MigrationFinding::ALL.iter().map(|k| k.word()).collect()),
         ("parity", FindingKind::ALL.iter().map(|k| k.word()).collect()),
         ("queue", QueueFinding::ALL.iter().map(|k| k.word()).collect()),
+        ("roles", RoleFinding::ALL.iter().map(|k| k.word()).collect()),
         ("switchover", StepKind::ALL.iter().map(|k| k.id()).collect()),
     ]
 }

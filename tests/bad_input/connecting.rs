@@ -68,7 +68,7 @@ fn nobody_there() {
 fn a_server_that_is_down() {
     let server = Server::start_blocking(Options { memory: true, ..Options::default() }).unwrap();
     let url = server.url("postgres");
-    assert_eq!(on(&url, &["check"]).code, 0);
+    assert_eq!(on(&url, &["check", "migrations"]).code, 0);
     server.kill9().unwrap();
     refused(&url, &["check"], 5, "failed to connect", "is the server up");
 }
@@ -86,7 +86,7 @@ async fn tls_where_there_is_none() {
     let database = Database::empty().await;
     let port = tcp(shared_server());
     let url = |mode: &str| format!("postgres://keeper@127.0.0.1:{port}/{}?sslmode={mode}", database.name);
-    assert_eq!(on(&url("prefer"), &["check"]).code, 0);
+    assert_eq!(on(&url("prefer"), &["check", "migrations"]).code, 0);
     refused(&url("require"), &["check"], 5, "TLS", "sslmode=require needs a server with TLS");
     // As libpq does: without a root nothing is verified.
     refused(&url("verify-full"), &["check"], 2, "needs the root certificate", "sslrootcert=system");
@@ -122,9 +122,9 @@ async fn databases_with_odd_names() {
     for name in ["Ö dd \"db\" %2F'; --", "new\nline\ttab\u{1b}[2J", "SELECT"] {
         shared_server().create_database(name, None).await.unwrap();
         let url = shared_server().url(name);
-        let json = on(&url, &["check", "--json"]);
+        let json = on(&url, &["check", "migrations", "--json"]);
         assert_eq!((json.code, &json.json()["target"]["database"]), (0, &name.into()), "{json:?}");
-        let text = on(&url, &["check"]);
+        let text = on(&url, &["check", "migrations"]);
         let control = |c: char| c.is_control() && c != '\n';
         assert!(text.code == 0 && !text.stdout.contains(control), "{text:?}");
         assert_eq!(text.stdout.lines().count(), 5, "{text:?}");
@@ -136,7 +136,7 @@ async fn databases_with_odd_names() {
 #[tokio::test]
 async fn an_empty_database_is_ok() {
     let database = Database::empty().await;
-    let run = on(&database.url(), &["check", "--json"]);
+    let run = on(&database.url(), &["check", "migrations", "--json"]);
     assert_eq!(run.code, 0, "{run:?}");
     assert_eq!(run.json()["checks"][0]["id"], "migrations/database");
     assert_eq!(run.json()["target"]["environment"], "production");

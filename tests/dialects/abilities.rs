@@ -28,7 +28,7 @@ async fn a_target_is_opened_by_its_url(side: &Side) {
     let url = side.url();
     let target = dialect::by_url(Some(&url))
         .unwrap()
-        .connect(Some(&url), std::time::Duration::from_secs(15), &[])
+        .connect(Some(&url), std::time::Duration::from_secs(15), &[], None)
         .unwrap();
     let server = target.reader.server().await.unwrap();
     assert_eq!(server.database, target.database);

@@ -51,7 +51,7 @@ async fn it_is_made_step_by_step(side: &Side) {
     let files = pending(&reader).await;
     let (role, _) = side.stranger().await;
     let roles = [role.clone(), "nobody_here".to_owned()];
-    assert_eq!(sql.unknown_roles(&mut *begin(&reader).await, &roles).await.unwrap(), ["nobody_here"]);
+    assert_eq!(sql.unknown_grantees(&mut *begin(&reader).await, &roles).await.unwrap(), ["nobody_here"]);
     let may = sql.may_install(&mut *begin(&reader).await, "us", &files).await.unwrap();
     assert_eq!(may.status, Ready::Ok, "{may:?}");
     let install = sql.install(&files, &[role]).unwrap();

@@ -116,6 +116,7 @@ impl Paper {
             version: "1.0".into(),
             database: "d".into(),
             role: "operator".into(),
+            reader: None,
             address: "paper".into(),
             system_identifier: None,
             database_oid: None,

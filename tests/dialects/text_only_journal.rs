@@ -104,7 +104,11 @@ impl JournalSql for TextOnly {
     ) -> Fut<'a, Result<Preflight>> {
         Box::pin(async { Ok(Preflight::new("journal", Ready::Ok, "no schema is needed")) })
     }
-    fn unknown_roles<'a>(&'a self, _: &'a mut dyn ReadTx, _: &'a [String]) -> Fut<'a, Result<Vec<String>>> {
+    fn unknown_grantees<'a>(
+        &'a self,
+        _: &'a mut dyn ReadTx,
+        _: &'a [String],
+    ) -> Fut<'a, Result<Vec<String>>> {
         nothing()
     }
     fn state<'a>(&'a self, tx: &'a mut dyn ReadTx) -> Fut<'a, Result<JournalState>> {

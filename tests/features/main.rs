@@ -16,4 +16,5 @@ mod migrations;
 mod parity;
 mod planted;
 mod queue;
+mod roles;
 mod switchover;

@@ -14,6 +14,7 @@ mod desk;
 mod files;
 mod fuzz;
 mod journal;
+mod least_privilege;
 mod limits;
 mod network;
 mod not_utf8;
@@ -26,6 +27,7 @@ mod planted;
 mod program;
 mod resume;
 mod rogue_server;
+mod roles;
 mod sandbox;
 mod secrets;
 #[expect(dead_code, reason = "what the tests of faults have for more")]

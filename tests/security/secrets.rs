@@ -147,8 +147,13 @@ fn a_panic_shows_no_password_and_no_sequence() {
 async fn copies_with_recorded_programs() {
     let url = std::env::var("TARGET").unwrap();
     let version = std::env::var("VERSION").unwrap();
-    let copies =
-        SandboxCopies::new(Connection::new(Some(&url)).unwrap(), version, vec!["public".into()], vec![]);
+    let copies = SandboxCopies::new(
+        Connection::new(Some(&url)).unwrap(),
+        None,
+        version,
+        vec!["public".into()],
+        vec![],
+    );
     let request =
         CopyRequest { relations: vec!["public.t".into()], rows: Rows::Sample(10), ..CopyRequest::default() };
     let copy = copies.open(&request).await.unwrap();

@@ -39,6 +39,7 @@ pub(crate) fn session() -> Session {
         ("queue", "keka-sync"),
         ("anomalies", "date_mismatch"),
         ("anomalies", "unclosed_break"),
+        ("roles", "reader"),
     ];
     Session {
         target: TargetInfo {

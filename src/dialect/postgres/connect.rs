@@ -26,6 +26,7 @@ use crate::disk;
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::secret::Secret;
 use crate::engine::model::transport::Transport;
+use crate::engine::port::driver::ReaderLogin;
 
 /// Longest wait for a connection: an unreachable host must not look like a slow query.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -90,11 +91,19 @@ impl Failed {
 impl Connection {
     /// From a URL or `key=value` pairs, completed from its service and from `PG*`, as libpq does.
     pub fn new(written: Option<&str>) -> Result<Self> {
-        Self::with(written, &Variables::own())
+        let variables = Variables::own();
+        Self::with(Parameters::read(written, &variables)?, &variables)
     }
 
-    fn with(written: Option<&str>, variables: &Variables) -> Result<Self> {
-        let p = Parameters::read(written, variables)?;
+    /// The same database for another role. The password that was given is not its own: a password file gives one, or the
+    /// program that goes with it.
+    pub fn logging_in_as(written: Option<&str>, login: &ReaderLogin) -> Result<Self> {
+        let variables = Variables::own();
+        let parameters = Parameters::read(written, &variables)?.of_role(&login.role);
+        Self::with(parameters, &variables)?.asking(&login.password_command)
+    }
+
+    fn with(p: Parameters, variables: &Variables) -> Result<Self> {
         let user = match p.get("user") {
             Some(user) => user.to_owned(),
             None => whoami::username().unwrap_or_else(|_| "unknown".into()),
@@ -474,8 +483,12 @@ mod tests {
     use super::super::variables::tests::variables;
     use super::*;
 
+    fn read(written: Option<&str>, variables: &Variables) -> Result<Connection> {
+        Connection::with(Parameters::read(written, variables)?, variables)
+    }
+
     fn connection(written: &str) -> Result<Connection> {
-        Connection::with(Some(written), &variables(&[]))
+        read(Some(written), &variables(&[]))
     }
 
     #[test]
@@ -535,7 +548,7 @@ mod tests {
 
     #[test]
     fn options_of_two_origins_are_refused() {
-        let with = |url: &str| Connection::with(Some(url), &variables(&[("PGOPTIONS", "-c a.b=1")]));
+        let with = |url: &str| read(Some(url), &variables(&[("PGOPTIONS", "-c a.b=1")]));
         assert!(with("postgres://h/d").is_ok());
         assert!(with("postgres://h/d?options=-c%20a.b%3D2").is_err());
     }

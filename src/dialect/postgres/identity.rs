@@ -55,6 +55,7 @@ pub(super) async fn read(facts: &dyn Reader) -> Result<ServerInfo> {
         version: id.version,
         database: id.database,
         role: id.role,
+        reader: None,
         address: String::new(),
         system_identifier: privileged(facts, "select system_identifier::text from pg_control_system()").await,
         data_directory: privileged(facts, "select current_setting('data_directory')").await,

@@ -28,12 +28,12 @@ impl JournalSql for Postgres {
         Box::pin(install::may_install(tx, role, pending))
     }
 
-    fn unknown_roles<'a>(
+    fn unknown_grantees<'a>(
         &'a self,
         tx: &'a mut dyn ReadTx,
         roles: &'a [String],
     ) -> Fut<'a, Result<Vec<String>>> {
-        Box::pin(install::unknown_roles(tx, roles))
+        Box::pin(install::unknown_grantees(tx, roles))
     }
 
     fn state<'a>(&'a self, tx: &'a mut dyn ReadTx) -> Fut<'a, Result<JournalState>> {

@@ -12,6 +12,7 @@ mod dial;
 mod driver;
 mod endpoint;
 mod error;
+mod grants;
 mod identity;
 pub mod journal;
 mod journal_sql;
@@ -48,10 +49,13 @@ pub use writer::PgWriters;
 
 use crate::dialect::sql::script;
 use crate::engine::model::cause::Cause;
+use crate::engine::model::error::Result;
+use crate::engine::model::grants::GrantRequest;
 use crate::engine::model::name::Relation;
 use crate::engine::model::script::Script;
 use crate::engine::model::step::LockStrength;
 use crate::engine::port::dialect::Dialect;
+use crate::engine::port::reader::{Fut, ReadTx};
 
 /// The dialect.
 #[derive(Debug, Clone, Copy)]
@@ -87,5 +91,9 @@ impl Dialect for Postgres {
 
     fn code(&self, cause: Cause) -> Option<&'static str> {
         error::code(cause)
+    }
+
+    fn grants<'a>(&'a self, tx: &'a mut dyn ReadTx, request: &'a GrantRequest) -> Fut<'a, Result<String>> {
+        Box::pin(grants::script(tx, request))
     }
 }

@@ -94,6 +94,13 @@ impl Parameters {
         Ok(())
     }
 
+    /// The same for another role, without a password: what was said is another's.
+    pub(super) fn of_role(mut self, role: &str) -> Self {
+        self.said.remove("password");
+        self.said.insert("user", (role.to_owned(), ParameterOrigin::Written));
+        self
+    }
+
     /// What was said, if it is not empty.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.said.get(name).map(|(value, _)| value.as_str()).filter(|v| !v.is_empty())
@@ -193,6 +200,13 @@ mod tests {
             (p.get("sslmode"), p.origin("sslmode")),
             (Some("disable"), Some(ParameterOrigin::Environment("PGSSLMODE")))
         );
+    }
+
+    /// A password that was given for one role is never sent for another.
+    #[test]
+    fn another_role_has_no_password() {
+        let p = read("postgres://ops:s3cret@h/d", &[("PGPASSWORD", "other")]).unwrap().of_role("looks");
+        assert_eq!((p.get("user"), p.get("password"), p.get("host")), (Some("looks"), None, Some("h")));
     }
 
     #[test]

@@ -41,6 +41,8 @@ fn silent(limit: Duration) -> Error {
 pub struct PgReader {
     shared: Arc<Shared>,
     search_path: Mutex<Vec<String>>,
+    /// The role that changes the target, where another one reads it.
+    operator: Option<Box<PgReader>>,
 }
 
 impl PgReader {
@@ -59,12 +61,35 @@ impl PgReader {
             operators: Mutex::default(),
             acting: OnceCell::new(),
         };
-        Self { shared: Arc::new(shared), search_path: Mutex::new(vec!["public".into()]) }
+        Self { shared: Arc::new(shared), search_path: Mutex::new(vec!["public".into()]), operator: None }
+    }
+
+    /// The same, for a target that another role changes.
+    #[must_use]
+    pub fn for_operator(self, operator: Self) -> Self {
+        Self { operator: Some(Box::new(operator)), ..self }
     }
 
     /// `host:port/database`.
     pub fn place(&self) -> &str {
         self.shared.connection.place()
+    }
+
+    /// Who the server is to this role, and whether a pooler stands between.
+    async fn identified(&self) -> Result<ServerInfo> {
+        let mut server = identity::read(self).await?;
+        if !self.shared.pooled() && !self.shared.direct() && identity::settings_leak(&self.shared).await? {
+            self.shared.set_pooled();
+        }
+        let pooled = self.shared.pooled();
+        server.abilities.session_lock = identity::session_lock(pooled);
+        server.notes.extend(pooled.then(identity::pooled));
+        self.shared.direct.store(!pooled, Ordering::Relaxed);
+        self.place().clone_into(&mut server.address);
+        server.transport = self.shared.connection.transport();
+        let warning = self.shared.connection.warning();
+        server.notes.extend(warning.map(|w| ServerNote { text: w.to_owned(), hint: None, badge: None }));
+        Ok(server)
     }
 
     async fn open(&self, options: ReadOptions) -> Result<Tx> {
@@ -109,6 +134,9 @@ impl Reader for PgReader {
 
     fn set_search_path(&self, schemas: &[String]) {
         *lock(&self.search_path) = schemas.to_vec();
+        if let Some(operator) = &self.operator {
+            operator.set_search_path(schemas);
+        }
     }
 
     fn begin(&self, options: ReadOptions) -> Fut<'_, Result<Box<dyn ReadTx>>> {
@@ -117,21 +145,21 @@ impl Reader for PgReader {
 
     fn server(&self) -> Fut<'_, Result<ServerInfo>> {
         Box::pin(async move {
-            let mut server = identity::read(self).await?;
-            if !self.shared.pooled() && !self.shared.direct() && identity::settings_leak(&self.shared).await?
-            {
-                self.shared.set_pooled();
+            let own = self.identified().await?;
+            let Some(operator) = &self.operator else { return Ok(own) };
+            let server = operator.identified().await?;
+            if server.database_oid != own.database_oid || server.in_recovery != own.in_recovery {
+                return Err(Error::unobserved("failed to read: the reader's login leads to another server")
+                    .hint(
+                        "a name with several servers behind it? give the target one server's own address",
+                    ));
             }
-            let pooled = self.shared.pooled();
-            server.abilities.session_lock = identity::session_lock(pooled);
-            server.notes.extend(pooled.then(identity::pooled));
-            self.shared.direct.store(!pooled, Ordering::Relaxed);
-            self.place().clone_into(&mut server.address);
-            server.transport = self.shared.connection.transport();
-            let warning = self.shared.connection.warning();
-            server.notes.extend(warning.map(|w| ServerNote { text: w.to_owned(), hint: None, badge: None }));
-            Ok(server)
+            Ok(ServerInfo { reader: Some(own.role), ..server })
         })
+    }
+
+    fn operator(&self) -> Option<&dyn Reader> {
+        self.operator.as_deref().map(|o| o as &dyn Reader)
     }
 
     fn vitals(&self) -> Fut<'_, Result<Vitals>> {
@@ -153,6 +181,9 @@ impl Reader for PgReader {
             let running = lock(&self.shared.running).clone();
             if !running.is_empty() {
                 self.shared.cancel(&running).await;
+            }
+            if let Some(operator) = &self.operator {
+                operator.cancel_all().await;
             }
         })
     }

@@ -9,7 +9,7 @@ use crate::engine::model::name::Relation;
 use crate::engine::model::param::{ParamSpec, Params};
 use crate::engine::model::profile::Profile;
 use crate::engine::model::report::{CheckId, Note, Report};
-use crate::engine::model::target::ServerInfo;
+use crate::engine::model::target::{Environment, ServerInfo};
 use crate::engine::port::copies::Copies;
 use crate::engine::port::dialect::Dialect;
 use crate::engine::port::files::Files;
@@ -73,6 +73,8 @@ pub struct CheckCx<'a> {
     pub profile: &'a Profile,
     /// Who the server is.
     pub server: &'a ServerInfo,
+    /// How dangerous it is.
+    pub environment: Environment,
     /// Throwaway copies of the target.
     pub copies: &'a dyn Copies,
     /// What is kept of the target between two runs of the program.
@@ -132,6 +134,11 @@ pub trait Check: Sync {
     /// What people read below the summary of a report, from its facts and the time it was made at.
     fn notes(&self, report: &Report) -> Vec<Note> {
         let _ = report;
+        vec![]
+    }
+    /// Tables that it reads and the profile does not name, as a profile would: a role that reads needs them, too.
+    fn reads(&self, dialect: &dyn Dialect, profile: &Profile) -> Vec<String> {
+        let _ = (dialect, profile);
         vec![]
     }
     /// The rows behind a finding, where they can be paged.

@@ -13,6 +13,6 @@ pub async fn state(facts: &dyn Reader) -> JournalState {
 }
 
 async fn look(facts: &dyn Reader) -> Result<JournalState> {
-    let mut tx = facts.begin(ReadOptions::default()).await?;
+    let mut tx = facts.rights().begin(ReadOptions::default()).await?;
     facts.dialect().state(&mut *tx).await
 }

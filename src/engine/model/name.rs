@@ -100,7 +100,7 @@ const RESERVED: [&str; 76] = [
 ];
 
 /// A relation, with its schema when `schema.table` was written; quoted parts may hold dots.
-#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub struct Relation {
     /// The schema, if one was given.
     #[serde(skip_serializing_if = "Option::is_none")]

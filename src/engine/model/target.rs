@@ -109,6 +109,8 @@ pub struct ServerInfo {
     pub database: String,
     /// The role we are.
     pub role: String,
+    /// Who looks, where that is another role.
+    pub reader: Option<String>,
     /// `host:port`, or `local socket`.
     pub address: String,
     /// `pg_control_system()`, where we may read it.

@@ -9,7 +9,7 @@ use crate::engine::model::profile::Profile;
 use crate::engine::model::step::{Action, Step};
 use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, PlanCx, UndoText};
 use crate::engine::port::dialect::Dialect;
-use crate::engine::port::reader::Fut;
+use crate::engine::port::reader::{Fut, ReadOptions};
 
 pub(crate) struct Init;
 
@@ -82,7 +82,7 @@ async fn roles(cx: &PlanCx<'_>, params: &Params) -> Result<Vec<String>> {
         return Err(Error::usage("operators names no role").hint("--set operators=ROLE,ROLE"));
     }
     let facts = cx.cx.facts;
-    let unknown = facts.dialect().unknown_roles(&mut *cx.cx.read().await?, &roles).await?;
+    let unknown = facts.dialect().unknown_grantees(&mut *cx.cx.read().await?, &roles).await?;
     if unknown.is_empty() {
         return Ok(roles);
     }
@@ -92,7 +92,7 @@ async fn roles(cx: &PlanCx<'_>, params: &Params) -> Result<Vec<String>> {
 
 /// May this role do it?
 async fn privilege(cx: &PlanCx<'_>, pending: &[String]) -> Result<Preflight> {
-    let mut tx = cx.cx.read().await?;
+    let mut tx = cx.cx.facts.rights().begin(ReadOptions::default()).await?;
     cx.cx.facts.dialect().may_install(&mut *tx, &cx.cx.server.role, pending).await
 }
 

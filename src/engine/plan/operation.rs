@@ -6,6 +6,7 @@ use crate::engine::check::kind::{Check, CheckCx};
 use crate::engine::check::paging::RowSource;
 use crate::engine::check::verdict::VerdictSpec;
 use crate::engine::model::error::Result;
+use crate::engine::model::grants::TableNeed;
 use crate::engine::model::name_change::NameChange;
 use crate::engine::model::param::{ParamSpec, Params};
 use crate::engine::model::plan::{Plan, Unit};
@@ -252,6 +253,12 @@ pub trait Operation: Sync {
     fn spec(&self) -> &'static OpSpec;
     /// What it could be done on, in the profile's order.
     fn offers(&self, profile: &Profile, dialect: &dyn Dialect) -> Vec<Offer>;
+    /// What it does to which tables: the rights that a role needs for it. What statements of the profile do besides is
+    /// read from them.
+    fn needs(&self, profile: &Profile) -> Vec<TableNeed> {
+        let _ = profile;
+        vec![]
+    }
     /// Plans.
     fn plan<'a>(&'a self, cx: &'a PlanCx<'a>, name: &'a str, params: &'a Params) -> Fut<'a, Result<Draft>>;
     /// What the profile declares of the change. The planner asks for the verdicts that it names and adds the answers to the

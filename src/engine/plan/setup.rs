@@ -54,6 +54,7 @@ impl<'e> PlanSetup<'e> {
                 files: self.files,
                 profile: self.profile,
                 server,
+                environment: self.environment,
                 copies: self.copies,
                 state: self.state,
                 tell: SILENT,

@@ -17,7 +17,8 @@ pub async fn find_table(cx: &PlanCx<'_>, name: &str) -> Result<Table> {
 /// The table that a name has led to; where that is not known, the one that it leads to now.
 async fn table_led_to(cx: &PlanCx<'_>, name: &str, resolved: Option<&Relation>) -> Result<Table> {
     let relation = resolved.cloned().unwrap_or_else(|| cx.dialect().parse(name));
-    let mut tx = cx.cx.read().await?;
+    // With what the role that changes it may do there.
+    let mut tx = cx.cx.facts.rights().begin(ReadOptions::default()).await?;
     let found = cx.dialect().tables(&mut *tx, &[relation]).await?;
     found.into_iter().next().ok_or_else(|| match resolved {
         Some(led) => Error::unobserved(format!(

@@ -4,6 +4,8 @@
 //! server cannot do its dialect says; it is never imitated.
 
 use crate::engine::model::cause::Cause;
+use crate::engine::model::error::{Error, Result};
+use crate::engine::model::grants::GrantRequest;
 use crate::engine::model::name::Relation;
 use crate::engine::model::script::Script;
 use crate::engine::model::step::LockStrength;
@@ -11,6 +13,7 @@ use crate::engine::port::catalog::Catalog;
 use crate::engine::port::compare_sql::CompareSql;
 use crate::engine::port::journal_sql::JournalSql;
 use crate::engine::port::lookup::Lookup;
+use crate::engine::port::read_tx::{Fut, ReadTx};
 use crate::engine::port::row_sql::RowSql;
 
 /// A dialect.
@@ -31,4 +34,9 @@ pub trait Dialect: Catalog + Lookup + RowSql + CompareSql + JournalSql {
     fn cause(&self, code: &str) -> (Cause, bool);
     /// The code under which an error that the engine raises itself is recorded.
     fn code(&self, cause: Cause) -> Option<&'static str>;
+    /// A script that gives a reader and an operator the rights that they need, for a person to run; nothing is changed.
+    fn grants<'a>(&'a self, tx: &'a mut dyn ReadTx, request: &'a GrantRequest) -> Fut<'a, Result<String>> {
+        let _ = (tx, request);
+        Box::pin(async { Err(Error::unobserved(format!("not supported on {}", self.id()))) })
+    }
 }

@@ -17,8 +17,23 @@ pub trait Driver: Dialect {
     /// The database that a URL names; without one, that of the client's own environment. Nothing is sent yet: an error
     /// is one of the URL. `silence`: how long the server may say nothing, not even to another session, before what waits
     /// for it ends. `password_command`: a program and its arguments, whose output is the password of each connection; empty:
-    /// none.
-    fn connect(&self, url: Option<&str>, silence: Duration, password_command: &[String]) -> Result<Target>;
+    /// none. `reader`: who looks, where that is another role than the url's.
+    fn connect(
+        &self,
+        url: Option<&str>,
+        silence: Duration,
+        password_command: &[String],
+        reader: Option<&ReaderLogin>,
+    ) -> Result<Target>;
+}
+
+/// A role that only looks, with a login of its own to the same database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReaderLogin {
+    /// The role.
+    pub role: String,
+    /// The program that gives its password, with its arguments; empty: a password file does, or none is asked for.
+    pub password_command: Vec<String>,
 }
 
 /// One database, ready to be opened.

@@ -25,7 +25,7 @@ pub trait JournalSql: Sync {
         pending: &'a [String],
     ) -> Fut<'a, Result<Preflight>>;
     /// Which of these roles the server does not have.
-    fn unknown_roles<'a>(
+    fn unknown_grantees<'a>(
         &'a self,
         tx: &'a mut dyn ReadTx,
         roles: &'a [String],

@@ -22,6 +22,18 @@ pub trait Reader: Send + Sync {
     fn vitals(&self) -> Fut<'_, Result<Vitals>>;
     /// What else the server has to do.
     fn load(&self) -> Fut<'_, Result<ServerLoad>>;
+    /// The same target as the role that changes it, where another one reads. It may be asked by [`Reader`]'s `rights` alone.
+    fn operator(&self) -> Option<&dyn Reader> {
+        None
+    }
     /// Asks the server to cancel everything this console is running there.
     fn cancel_all(&self) -> Fut<'_, ()>;
+}
+
+impl dyn Reader + '_ {
+    /// The target as the role that changes it: for what that role may do, as the catalog says it, and what its statements
+    /// are parsed as. Rows, and whatever runs code of others, are read by the reader itself.
+    pub fn rights(&self) -> &dyn Reader {
+        self.operator().unwrap_or(self)
+    }
 }

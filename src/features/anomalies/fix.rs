@@ -4,6 +4,7 @@
 use crate::engine::journal;
 use crate::engine::model::change::{RowChange, RowKind};
 use crate::engine::model::error::{Error, Result};
+use crate::engine::model::grants::{TableNeed, TableRight};
 use crate::engine::model::param::Params;
 use crate::engine::model::plan::Unit;
 use crate::engine::model::preflight::{Reversible, Risk};
@@ -60,6 +61,19 @@ impl Operation for FixOperation {
 
     fn declared_write<'p>(&self, profile: &'p Profile, name: &str, _params: &Params) -> Option<&'p Write> {
         declared(profile, name).ok().map(|(_, fix)| &fix.write)
+    }
+
+    fn needs(&self, profile: &Profile) -> Vec<TableNeed> {
+        let needs = |fix: &Declared| {
+            // What was inserted is locked and removed by the undo, or another row revokes it.
+            let rights: &[_] = match (&fix.compute, &fix.revoke) {
+                (Some(_), _) => &[],
+                (None, Some(_)) => &[TableRight::Insert],
+                (None, None) => &[TableRight::Insert, TableRight::Update, TableRight::Delete],
+            };
+            TableNeed::of_write(SPEC.verb, &fix.write, rights)
+        };
+        profile.anomalies.iter().filter_map(|a| a.fix.as_ref()).flat_map(needs).collect()
     }
 
     fn plan<'a>(&'a self, cx: &'a PlanCx<'a>, name: &'a str, params: &'a Params) -> Fut<'a, Result<Draft>> {

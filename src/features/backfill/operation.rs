@@ -2,6 +2,7 @@
 
 use crate::engine::model::change::{RowChange, RowKind};
 use crate::engine::model::error::{Error, Result};
+use crate::engine::model::grants::{TableNeed, TableRight};
 use crate::engine::model::param::{DefaultValue, ParamSpec, Params, Takes};
 use crate::engine::model::plan::Unit;
 use crate::engine::model::preflight::{Preflight, Ready, Reversible, Risk};
@@ -59,6 +60,21 @@ impl Operation for BackfillOperation {
         let strategy = params.get("strategy");
         let instead = declared.instead.as_ref().filter(|i| strategy == Some(i.strategy.as_str()));
         Some(instead.map_or(&declared.write, |i| &i.write))
+    }
+
+    fn needs(&self, profile: &Profile) -> Vec<TableNeed> {
+        // A guard is disabled by the table's owner; a corrective row is locked before it is added, and removed by the undo.
+        let corrective = [TableRight::Insert, TableRight::Update, TableRight::Delete];
+        let needs = |b: &Declared| {
+            let mut rights = vec![TableRight::Update];
+            if b.guard.is_some() {
+                rights.extend([TableRight::Own, TableRight::Silence]);
+            }
+            let instead = b.instead.as_ref().map(|i| TableNeed::of_write(SPEC.verb, &i.write, &corrective));
+            let own = TableNeed::of_write(SPEC.verb, &b.write, &rights);
+            own.into_iter().chain(instead.into_iter().flatten()).collect::<Vec<_>>()
+        };
+        profile.backfills.iter().flat_map(needs).collect()
     }
 
     fn plan<'a>(&'a self, cx: &'a PlanCx<'a>, name: &'a str, params: &'a Params) -> Fut<'a, Result<Draft>> {

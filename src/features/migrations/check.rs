@@ -11,6 +11,7 @@ use crate::engine::model::journal_state::JournalState;
 use crate::engine::model::param::Params;
 use crate::engine::model::profile::{MigrationFolder, Profile};
 use crate::engine::model::report::{CheckId, Report};
+use crate::engine::port::dialect::Dialect;
 use crate::engine::port::reader::{Fut, ReadOptions, ReadTx, Snapshot};
 use crate::features::migrations::facts::MigrationFacts;
 use crate::features::migrations::history::AppliedWhen;
@@ -35,6 +36,12 @@ impl Check for MigrationsCheck {
 
     fn names(&self, profile: &Profile) -> Vec<String> {
         profile.migrations.iter().map(|m| m.name.clone()).collect()
+    }
+
+    // A history has its tool's usual name where the profile gives none.
+    fn reads(&self, dialect: &dyn Dialect, profile: &Profile) -> Vec<String> {
+        let Ok(sql) = dialects::sql(dialect) else { return vec![] };
+        profile.migrations.iter().map(|m| sql.default_table(m.history).to_owned()).collect()
     }
 
     fn observe<'a>(

@@ -14,6 +14,7 @@ use crate::engine::model::name::Relation;
 use crate::engine::model::param::Params;
 use crate::engine::model::profile::Profile;
 use crate::engine::model::report::{CheckId, Note, Report};
+use crate::engine::port::dialect::Dialect;
 use crate::engine::port::reader::{Fut, ReadTx};
 use crate::engine::port::state::State;
 use crate::features::parity::options::{ComparisonOptions, PARAMS, SELF_TEST};
@@ -47,6 +48,12 @@ impl Check for ParityCheck {
 
     fn accept(&self, params: &Params) -> Result<()> {
         ComparisonOptions::from_params(params).map(|_| ())
+    }
+
+    // Names of a switchover, which the profile need not say.
+    fn reads(&self, _dialect: &dyn Dialect, profile: &Profile) -> Vec<String> {
+        let names = |t| [pair::retired_name(t), pair::retired::away_name(t)].map(|r| r.to_string());
+        profile.twins.iter().flat_map(names).collect()
     }
 
     fn observe<'a>(

@@ -88,6 +88,7 @@ async fn run(cx: &CheckCx<'_>, id: &CheckId, twin: &Twin) -> Result<SelfTest> {
         files: cx.files,
         profile: cx.profile,
         server: cx.server,
+        environment: cx.environment,
         copies: &NoCopies,
         state: &NoState,
         tell: SILENT,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::engine::model::error::{Error, Result};
+use crate::engine::model::grants::TableNeed;
 use crate::engine::model::name::Relation;
 use crate::engine::model::param::{DefaultValue, ParamSpec, Params, Takes};
 use crate::engine::model::preflight::{Preflight, Ready, Risk};
@@ -66,6 +67,10 @@ impl Operation for Resolve {
 
     fn declared_write<'p>(&self, profile: &'p Profile, name: &str, _params: &Params) -> Option<&'p Write> {
         selection::declared_write(profile, name)
+    }
+
+    fn needs(&self, profile: &Profile) -> Vec<TableNeed> {
+        crate::features::queue::selection::needs(SPEC.verb, profile)
     }
 
     fn plan<'a>(&'a self, cx: &'a PlanCx<'a>, name: &'a str, params: &'a Params) -> Fut<'a, Result<Draft>> {

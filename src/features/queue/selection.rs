@@ -6,6 +6,7 @@ use crate::engine::model::change::RowKind;
 use crate::engine::model::error::Class;
 use crate::engine::model::error::Error;
 use crate::engine::model::error::Result;
+use crate::engine::model::grants::{TableNeed, TableRight};
 use crate::engine::model::param::Params;
 use crate::engine::model::plan::Unit;
 use crate::engine::model::preflight::Reversible;
@@ -34,6 +35,16 @@ use std::collections::BTreeMap;
 /// A queue of the profile.
 pub(crate) fn queue<'p>(profile: &'p Profile, name: &str) -> Result<&'p Queue> {
     profile.queues.iter().find(|q| q.name == name).ok_or_else(|| Error::usage(format!("no queue {name}")))
+}
+
+/// A queue's rows change their state, and what the profile declares follows.
+pub(crate) fn needs(verb: &'static str, profile: &Profile) -> Vec<TableNeed> {
+    let of_queue = |q: &Queue| {
+        let follow = q.changes.iter().flat_map(|c| TableNeed::of_write(verb, &c.write, &[]));
+        let own = TableNeed::new(verb, &q.table, &[TableRight::Update]);
+        std::iter::once(own).chain(follow.filter(|n| !n.table.is_empty())).collect::<Vec<_>>()
+    };
+    profile.queues.iter().flat_map(of_queue).collect()
 }
 
 /// What the profile declares of changes to a queue's rows.

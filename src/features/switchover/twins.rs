@@ -1,9 +1,12 @@
 //! What the operations on twins share: the pair as it is, how its rows compare, and which partitions are to come.
 
+use crate::engine::model::grants::{TableNeed, TableRight};
 use crate::engine::model::profile::{Profile, Twin};
 use crate::engine::model::report::CheckId;
 use crate::engine::plan::operation::{ALL, Offer, OpSpec};
 use crate::engine::port::dialect::Dialect;
+use crate::features::parity::pair::retired::away_name;
+use crate::features::parity::pair::retired_name;
 use crate::features::switchover::dialects;
 use crate::features::switchover::texts;
 
@@ -28,6 +31,28 @@ pub(crate) fn offers(
         takes_rows: false,
     };
     profile.twins.iter().map(offer).collect()
+}
+
+/// What changes rows and definitions of both sides needs.
+pub(crate) const REDEFINED: &[TableRight] =
+    &[TableRight::Insert, TableRight::Update, TableRight::Delete, TableRight::Own, TableRight::Create];
+/// The same where a backup is made first.
+pub(crate) const BACKED_UP: &[TableRight] = &[
+    TableRight::Insert,
+    TableRight::Update,
+    TableRight::Delete,
+    TableRight::Own,
+    TableRight::Create,
+    TableRight::Backup,
+];
+
+/// For both sides of each twin, and what they are called after a switchover.
+pub(crate) fn needs(verb: &'static str, profile: &Profile, rights: &[TableRight]) -> Vec<TableNeed> {
+    let names = |t: &Twin| {
+        let retired = [retired_name(t), away_name(t)].map(|r| r.to_string());
+        [t.legacy.clone(), t.partitioned.clone()].into_iter().chain(retired).collect::<Vec<_>>()
+    };
+    profile.twins.iter().flat_map(names).map(|table| TableNeed::new(verb, &table, rights)).collect()
 }
 
 /// The same for what is done to both sides of a switchover.

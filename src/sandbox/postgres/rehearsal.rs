@@ -29,6 +29,8 @@ const TOLD: usize = 10;
 #[derive(Clone)]
 pub struct SandboxCopies {
     pub(super) target: Connection,
+    /// The login of who looks, where that is another role.
+    looking: Option<Connection>,
     pub(super) version: String,
     pub(super) search_path: Vec<String>,
     /// Extensions that the operator allows beside the trusted ones.
@@ -36,14 +38,21 @@ pub struct SandboxCopies {
 }
 
 impl SandboxCopies {
-    /// Of the database that this connection reaches; does not connect yet.
+    /// Of the database that this connection reaches, and whose rows the other one reads, where it is given; does not
+    /// connect yet.
     pub fn new(
         target: Connection,
+        looking: Option<Connection>,
         version: String,
         search_path: Vec<String>,
         extensions: Vec<String>,
     ) -> Self {
-        Self { target, version, search_path, extensions }
+        Self { target, looking, version, search_path, extensions }
+    }
+
+    /// Reads rows of the target.
+    pub(super) fn looking(&self) -> &Connection {
+        self.looking.as_ref().unwrap_or(&self.target)
     }
 
     /// A `pg_dump` reads servers of its own major and older ones, and only a mended one those of others.

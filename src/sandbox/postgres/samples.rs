@@ -45,7 +45,7 @@ impl SandboxCopies {
         limit: u64,
         statement: Duration,
     ) -> Result<Vec<String>> {
-        let target = PgReader::new(self.target.clone());
+        let target = PgReader::new(self.looking().clone());
         target.set_search_path(&self.search_path);
         let shape = SHAPE.replace("{equality}", &equality_of("a.atttypid"));
         let mut shapes = Vec::new();
@@ -55,7 +55,7 @@ impl SandboxCopies {
             let shape: Shape = tx.one(&Sql::new(&shape).bind([Param::from(name.as_str())])).await?;
             shapes.push((name, shape));
         }
-        let mut source = SampleSource::open(&self.target, statement).await?;
+        let mut source = SampleSource::open(self.looking(), statement).await?;
         let mut counts = Vec::new();
         for ((name, shape), relation) in shapes.iter().zip(&copy.relations) {
             let into = format!("{name} ({})", list(&shape.columns));

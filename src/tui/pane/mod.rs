@@ -7,6 +7,7 @@ mod migrations;
 mod overview;
 mod parity;
 mod queue;
+mod roles;
 mod runs;
 pub mod shared;
 pub mod switchover;

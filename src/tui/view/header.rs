@@ -69,7 +69,8 @@ fn parts(model: &Model) -> Vec<(String, Tone)> {
         });
     }
     out.push((format!("pg {}", s.server.version), Tone::Dim));
-    out.push((format!("role {}", s.server.role), Tone::Dim));
+    let reader = s.server.reader.as_ref().map_or_else(String::new, |r| format!(", read by {r}"));
+    out.push((format!("role {}{reader}", s.server.role), Tone::Dim));
     if s.target.database != s.target.name {
         out.push((format!("database {}", s.target.database), Tone::Dim));
     }

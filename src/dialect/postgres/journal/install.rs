@@ -33,7 +33,21 @@ pub const FILES: &[(&str, &str)] = &[
     ),
 ];
 
-/// What an operator does with the journal. Entries, images and planned rows are never changed or removed.
+/// The journal's tables and views, each with what an operator does there besides reading. Entries, images and planned rows
+/// are never changed or removed. A reader reads all of them.
+const RELATIONS: [(&str, &str); 9] = [
+    ("drifted", ""),
+    ("events", "INSERT"),
+    ("head", "UPDATE"),
+    ("images", "INSERT"),
+    ("installations", "INSERT"),
+    ("marks", "INSERT"),
+    ("migrations", "INSERT"),
+    ("planned_rows", "INSERT"),
+    ("runs", "INSERT, UPDATE"),
+];
+
+/// Tables whose rows an operator changes.
 pub(super) const CHANGED: [&str; 2] = ["head", "runs"];
 
 pub(super) fn broken(name: &str, e: &str) -> Error {
@@ -98,15 +112,24 @@ fn file(name: &str, text: &str) -> Result<Vec<String>> {
 }
 
 /// The statements that let other roles work with the journal.
-fn grants(roles: &[String]) -> Vec<String> {
+pub(in crate::dialect::postgres) fn grants(roles: &[String]) -> Vec<String> {
     let to = roles.iter().map(|r| Ident(r).to_string()).collect::<Vec<_>>().join(", ");
-    let changed = CHANGED.map(|t| format!("midwatch.{t}")).join(", ");
-    vec![
+    let mut out = vec![
         format!("GRANT USAGE ON SCHEMA midwatch TO {to}"),
         format!("GRANT USAGE ON ALL SEQUENCES IN SCHEMA midwatch TO {to}"),
-        format!("GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA midwatch TO {to}"),
-        format!("GRANT UPDATE ON {changed} TO {to}"),
-    ]
+    ];
+    out.extend(RELATIONS.iter().map(|(name, rights)| {
+        let rights = if rights.is_empty() { String::new() } else { format!(", {rights}") };
+        format!("GRANT SELECT{rights} ON midwatch.{name} TO {to}")
+    }));
+    out
+}
+
+/// The statements that let a role read the journal.
+pub(in crate::dialect::postgres) fn reader_grants(role: &str) -> Vec<String> {
+    let to = Ident(role);
+    let read = RELATIONS.iter().map(|(name, _)| format!("GRANT SELECT ON midwatch.{name} TO {to}"));
+    std::iter::once(format!("GRANT USAGE ON SCHEMA midwatch TO {to}")).chain(read).collect()
 }
 
 /// Files that are not recorded: one row each.
@@ -162,7 +185,7 @@ pub(in crate::dialect::postgres) async fn may_install(
     Ok(Preflight::new("privilege", ready, text))
 }
 
-pub(in crate::dialect::postgres) async fn unknown_roles(
+pub(in crate::dialect::postgres) async fn unknown_grantees(
     tx: &mut dyn ReadTx,
     roles: &[String],
 ) -> Result<Vec<String>> {

@@ -1,6 +1,7 @@
 //! `cleanup`: after a switchover has proved itself, the retired tables go: first away, later for good.
 
 use crate::engine::model::error::Result;
+use crate::engine::model::grants::TableNeed;
 use crate::engine::model::name_change::NameChange;
 use crate::engine::model::param::{DefaultValue, ParamSpec, Params, Takes};
 use crate::engine::model::preflight::Risk;
@@ -13,6 +14,7 @@ use crate::engine::port::reader::Fut;
 use crate::features::switchover::plan::cleanup::{BACKUP, QUIET, draft, offers, undo};
 use crate::features::switchover::plan::options;
 use crate::features::switchover::renames::name_changes;
+use crate::features::switchover::twins;
 use crate::features::switchover::verbs;
 
 pub(crate) struct Cleanup;
@@ -49,6 +51,10 @@ impl Operation for Cleanup {
 
     fn offers(&self, profile: &Profile, dialect: &dyn Dialect) -> Vec<Offer> {
         offers(&SPEC, profile, dialect)
+    }
+
+    fn needs(&self, profile: &Profile) -> Vec<TableNeed> {
+        twins::needs(SPEC.verb, profile, twins::BACKED_UP)
     }
 
     fn plan<'a>(&'a self, cx: &'a PlanCx<'a>, name: &'a str, params: &'a Params) -> Fut<'a, Result<Draft>> {

@@ -2,6 +2,7 @@
 //! is touched.
 
 use crate::engine::model::error::Result;
+use crate::engine::model::grants::TableNeed;
 use crate::engine::model::param::Params;
 use crate::engine::model::preflight::Risk;
 use crate::engine::model::profile::Profile;
@@ -11,6 +12,7 @@ use crate::engine::port::reader::Fut;
 use crate::features::switchover::plan::row_sync::{AHEAD, RowFix, WantedRows, draft};
 use crate::features::switchover::preflight::accept::Accepted;
 use crate::features::switchover::texts;
+use crate::features::switchover::twins;
 use crate::features::switchover::twins::offers;
 
 pub(crate) struct CopyMissing;
@@ -33,6 +35,10 @@ impl Operation for CopyMissing {
 
     fn offers(&self, profile: &Profile, dialect: &dyn Dialect) -> Vec<Offer> {
         offers(&SPEC, profile, dialect, texts::offers::COPY_MISSING, texts::offers::LOCKS_OF_ROWS)
+    }
+
+    fn needs(&self, profile: &Profile) -> Vec<TableNeed> {
+        twins::needs(SPEC.verb, profile, twins::REDEFINED)
     }
 
     fn plan<'a>(&'a self, cx: &'a PlanCx<'a>, name: &'a str, params: &'a Params) -> Fut<'a, Result<Draft>> {

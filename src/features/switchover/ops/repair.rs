@@ -1,6 +1,7 @@
 //! `repair`: one side of a twin becomes as the other says, row by row.
 
 use crate::engine::model::error::Result;
+use crate::engine::model::grants::TableNeed;
 use crate::engine::model::param::{DefaultValue, ParamSpec, Params, Takes};
 use crate::engine::model::preflight::Risk;
 use crate::engine::model::profile::Profile;
@@ -10,6 +11,7 @@ use crate::engine::port::reader::Fut;
 use crate::features::switchover::plan::row_sync::{AHEAD, RowFix, WantedRows, draft};
 use crate::features::switchover::preflight::accept::Accepted;
 use crate::features::switchover::texts;
+use crate::features::switchover::twins;
 use crate::features::switchover::twins::{RepairedSide, offers};
 
 pub(crate) struct Repair;
@@ -49,6 +51,10 @@ impl Operation for Repair {
 
     fn offers(&self, profile: &Profile, dialect: &dyn Dialect) -> Vec<Offer> {
         offers(&SPEC, profile, dialect, texts::offers::REPAIR, texts::offers::LOCKS_OF_ROWS)
+    }
+
+    fn needs(&self, profile: &Profile) -> Vec<TableNeed> {
+        twins::needs(SPEC.verb, profile, twins::REDEFINED)
     }
 
     fn plan<'a>(&'a self, cx: &'a PlanCx<'a>, name: &'a str, params: &'a Params) -> Fut<'a, Result<Draft>> {

@@ -5,6 +5,7 @@ use crate::features::switchover::verbs;
 use serde::Deserialize;
 
 use crate::engine::model::error::Result;
+use crate::engine::model::grants::TableNeed;
 use crate::engine::model::name::{Ident, Relation, literal};
 use crate::engine::model::param::{DefaultValue, ParamSpec, Params, Takes};
 use crate::engine::model::plan::Unit;
@@ -28,6 +29,7 @@ use crate::features::switchover::plan::reverse_sync::plan_reverse_sync;
 use crate::features::switchover::plan::twin_pair::TwinPair;
 use crate::features::switchover::preflight::accept::Accepted;
 use crate::features::switchover::texts;
+use crate::features::switchover::twins;
 use crate::features::switchover::twins::offers;
 
 pub(crate) struct RepairTriggers;
@@ -64,6 +66,10 @@ impl Operation for RepairTriggers {
             texts::offers::REPAIR_TRIGGERS,
             &texts::offers::locks_of_triggers(dialect.lock_mode(LockStrength::Writers)),
         )
+    }
+
+    fn needs(&self, profile: &Profile) -> Vec<TableNeed> {
+        twins::needs(SPEC.verb, profile, twins::REDEFINED)
     }
 
     fn plan<'a>(&'a self, cx: &'a PlanCx<'a>, name: &'a str, params: &'a Params) -> Fut<'a, Result<Draft>> {

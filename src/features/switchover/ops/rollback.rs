@@ -1,6 +1,7 @@
 //! `rollback`: a switchover taken back, with everything that was written since.
 
 use crate::engine::model::error::Result;
+use crate::engine::model::grants::TableNeed;
 use crate::engine::model::name_change::NameChange;
 use crate::engine::model::param::{DefaultValue, ParamSpec, Params, Takes};
 use crate::engine::model::preflight::Risk;
@@ -14,6 +15,7 @@ use crate::features::switchover::plan::options;
 use crate::features::switchover::plan::rollback::{rollback_draft, rollback_of};
 use crate::features::switchover::renames::name_changes;
 use crate::features::switchover::texts;
+use crate::features::switchover::twins;
 use crate::features::switchover::twins::switched_offers;
 use crate::features::switchover::verbs;
 
@@ -55,6 +57,10 @@ impl Operation for Rollback {
 
     fn offers(&self, profile: &Profile, dialect: &dyn Dialect) -> Vec<Offer> {
         switched_offers(&SPEC, profile, dialect, texts::offers::ROLLBACK)
+    }
+
+    fn needs(&self, profile: &Profile) -> Vec<TableNeed> {
+        twins::needs(SPEC.verb, profile, twins::REDEFINED)
     }
 
     fn plan<'a>(&'a self, cx: &'a PlanCx<'a>, name: &'a str, params: &'a Params) -> Fut<'a, Result<Draft>> {

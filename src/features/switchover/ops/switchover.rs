@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::engine::journal;
 use crate::engine::model::error::{Class, Error, Result};
+use crate::engine::model::grants::TableNeed;
 use crate::engine::model::name_change::NameChange;
 use crate::engine::model::param::Params;
 use crate::engine::model::preflight::{Preflight, Ready, Reversible, Risk};
@@ -34,6 +35,7 @@ use crate::features::switchover::preflight::server::{last_backup, server_activit
 use crate::features::switchover::renames::name_changes;
 use crate::features::switchover::task::TWINS;
 use crate::features::switchover::texts;
+use crate::features::switchover::twins;
 use crate::features::switchover::twins::{named, switched_offers};
 
 pub(crate) struct Switchover;
@@ -69,6 +71,10 @@ impl Operation for Switchover {
 
     fn offers(&self, profile: &Profile, dialect: &dyn Dialect) -> Vec<Offer> {
         switched_offers(&SPEC, profile, dialect, texts::offers::SWITCHOVER)
+    }
+
+    fn needs(&self, profile: &Profile) -> Vec<TableNeed> {
+        twins::needs(SPEC.verb, profile, twins::BACKED_UP)
     }
 
     fn plan<'a>(&'a self, cx: &'a PlanCx<'a>, name: &'a str, params: &'a Params) -> Fut<'a, Result<Draft>> {

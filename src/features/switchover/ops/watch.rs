@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use crate::engine::model::comparison::ComparedColumns;
 use crate::engine::model::error::{Class, Error, Result};
+use crate::engine::model::grants::{TableNeed, TableRight};
 use crate::engine::model::name::literal;
 use crate::engine::model::param::{DefaultValue, ParamSpec, Params, Takes};
 use crate::engine::model::plan::Unit;
@@ -14,7 +15,7 @@ use crate::engine::model::step::Step;
 use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, PlanCx, lock};
 use crate::engine::port::compare_sql::CompareSql;
 use crate::engine::port::dialect::Dialect;
-use crate::engine::port::reader::{Fut, ReadTx};
+use crate::engine::port::reader::{Fut, ReadOptions, ReadTx};
 use crate::features::parity::pair::change_capture::{self, CaptureState, GapScope};
 use crate::features::parity::pair::partitions::{self, Layout};
 use crate::features::parity::pair::{self, TwinTables, catalog};
@@ -62,6 +63,10 @@ impl Operation for WatchOperation {
             texts::offers::WATCH,
             texts::offers::LOCKS_OF_WATCH,
         )
+    }
+
+    fn needs(&self, profile: &Profile) -> Vec<TableNeed> {
+        crate::features::switchover::twins::needs(SPEC.verb, profile, &[TableRight::Own, TableRight::Capture])
     }
 
     fn plan<'a>(&'a self, cx: &'a PlanCx<'a>, name: &'a str, params: &'a Params) -> Fut<'a, Result<Draft>> {
@@ -140,6 +145,9 @@ async fn plan(cx: &PlanCx<'_>, twins: &[&Twin], asked: WatchOptions) -> Result<D
     if verify.is_empty() {
         verify.push(guarded());
     }
+    drop(tx);
+    // What the role that changes it may do.
+    let mut rights = cx.cx.facts.rights().begin(ReadOptions::default()).await?;
     Ok(Draft {
         why: why(&todo, off),
         changes,
@@ -150,7 +158,7 @@ async fn plan(cx: &PlanCx<'_>, twins: &[&Twin], asked: WatchOptions) -> Result<D
         renames: vec![],
         count: steps.iter().map(|s| s.statements.len() as u64).sum(),
         steps,
-        preflight: preflight(&mut *tx, &todo, asked).await?,
+        preflight: preflight(&mut *rights, &todo, asked).await?,
         verify,
         rows: vec![],
         unit: Unit::STATEMENTS,
