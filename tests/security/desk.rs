@@ -120,7 +120,8 @@ impl Desk {
         let (code, value) = self.json(&[&apply, more].concat());
         holder.execute_script("rollback").await.unwrap();
         holder.close().await;
-        assert_eq!((code, value["run"]["resumable"].as_bool()), (7, Some(true)), "{value:#}");
+        // Before its first batch, or after one.
+        assert!([6, 7].contains(&code) && value["run"]["resumable"] == true, "{value:#}");
         value["run"]["id"].as_str().unwrap().to_owned()
     }
 
