@@ -36,15 +36,15 @@ impl Reverted {
 
 /// A finished run, and a row of it that would be written if it went on.
 async fn finished(desk: &Desk) -> (String, Value, Reverted) {
-    let plan = desk.plan("plan.json", &["plan", "backfill", "--set", "limit=8"]);
+    let plan = desk.plan("plan.json", &["plan", "backfill", "--set", "limit=1"]);
     let (code, value) = desk.apply("plan.json", &plan);
     assert_eq!(code, 0, "{value:#}");
     let reverted = Reverted::first(desk, &plan).await;
     (value["run"]["id"].as_str().unwrap().to_owned(), plan, reverted)
 }
 
-/// At 4eabe32 two entries without any signature did the same; at ec6755a those of any key: with one own entry all of a run was
-/// taken for our own, and `resume` wrote a row of a finished run once more, without a phrase.
+/// At ec6755a two entries of any key did it: with one own entry all of a run was taken for our own, and `resume` wrote a row
+/// of a finished run once more, without a phrase. (4eabe32 signed nothing and believed every entry.)
 #[tokio::test]
 async fn a_finished_run_is_not_reopened() {
     let desk = Desk::new().await;

@@ -16,7 +16,7 @@ const AT: &str = "2026-11-30T00:00:00.000000Z";
 
 pub(crate) struct Key {
     pair: Ed25519KeyPair,
-    public_key: String,
+    public: String,
     pub(crate) fingerprint: String,
 }
 
@@ -33,7 +33,7 @@ impl Key {
     fn of(bytes: &[u8]) -> Self {
         let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(bytes).unwrap();
         let public_key = hex::encode(pair.public_key().as_ref());
-        Self { fingerprint: fingerprint(&public_key).unwrap(), public_key, pair }
+        Self { fingerprint: fingerprint(&public_key).unwrap(), public: public_key, pair }
     }
 
     fn sign(&self, text: &str) -> String {
@@ -68,11 +68,11 @@ impl<'d> Intruder<'d> {
     pub(crate) async fn list(&self, key: &Key, name: &str, replaces: Option<&Key>) {
         let told = Installation {
             fingerprint: key.fingerprint.clone(),
-            public_key: key.public_key.clone(),
+            public_key: key.public.clone(),
             name: name.into(),
             first_seen: AT.into(),
             replaces: replaces.map(|old| old.fingerprint.clone()),
-            proof: replaces.map(|old| old.sign(&replacement_text(&old.fingerprint, &key.public_key))),
+            proof: replaces.map(|old| old.sign(&replacement_text(&old.fingerprint, &key.public))),
             signature: String::new(),
         };
         let or = |t: &Option<String>| t.as_ref().map_or_else(|| "null".into(), |t| format!("'{t}'"));

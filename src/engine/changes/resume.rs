@@ -106,7 +106,8 @@ impl Engine {
             (PlanOrigin::Unconfirmed { fingerprint, .. }, None) => Some(refuse(
                 note.clone(),
                 format!(
-                    "nothing was done: compare it with midwatch key export there, then midwatch key trust {fingerprint}"
+                    "nothing was done: compare it with midwatch key export there, then midwatch key trust {fingerprint}; \
+                     where nobody knows that key, midwatch undo {run} takes back what the run did"
                 ),
             )),
             _ => None,
