@@ -1,7 +1,7 @@
 //! Going on with a run: its plan is in the journal, which others can write.
 
 use crate::engine::Engine;
-use crate::engine::gate::guard::{Approved, Circumstances, ResumeGate, Unfinished};
+use crate::engine::gate::guard::{Approved, Circumstances, ResumeGate, UnfinishedRun};
 use crate::engine::journal;
 use crate::engine::journal::origin::{self, Known, PlanOrigin, RunOrigin};
 use crate::engine::model::error::{Class, Error, Result};
@@ -116,7 +116,7 @@ impl Engine {
             return Ok(Resumption::Refused { plan: Box::new(plan), why });
         }
         let risk = self.risk_of(&plan).0;
-        let unfinished = Unfinished { run: run.to_owned(), plan, entries: origin.entries };
+        let unfinished = UnfinishedRun { run: run.to_owned(), plan, entries: origin.entries };
         let guard = &self.parts.guard;
         Ok(if origin.plan == PlanOrigin::Own {
             Resumption::Approved(Box::new(guard.resume(unfinished, now)?))

@@ -158,7 +158,7 @@ impl Approved {
 }
 
 /// An unfinished run as its entries in the journal tell it.
-pub struct Unfinished {
+pub struct UnfinishedRun {
     /// Its number.
     pub run: String,
     /// Its plan.
@@ -167,7 +167,7 @@ pub struct Unfinished {
     pub entries: String,
 }
 
-impl Unfinished {
+impl UnfinishedRun {
     fn approved(self) -> Approved {
         let Self { run, plan, entries } = self;
         Approved { work: Work::Resume { run, plan: Box::new(plan), entries } }
@@ -176,7 +176,7 @@ impl Unfinished {
 
 /// An unfinished run whose plan is not ours, and that may be confirmed: as a new plan is, and with its ladder.
 pub struct ResumeGate {
-    unfinished: Unfinished,
+    unfinished: UnfinishedRun,
     why: String,
     ladder: Ladder,
 }
@@ -189,7 +189,7 @@ impl ResumeGate {
 
     /// Why it is not gone on with as it is.
     pub fn refusal(&self) -> Error {
-        let Unfinished { run, plan, .. } = &self.unfinished;
+        let UnfinishedRun { run, plan, .. } = &self.unfinished;
         let target = self.ladder.database.as_ref().map(|d| format!(" --confirm-target {d}"));
         refused(format!("{}; nothing was done", self.why)).hint(format!(
             "read the plan, then midwatch resume {run} --confirm \"{}\"{}",
@@ -322,7 +322,7 @@ impl Guard {
     }
 
     /// May this unfinished run go on? The phrase was typed when it began; everything else is asked again.
-    pub fn resume(&self, unfinished: Unfinished, now: &Circumstances<'_>) -> Result<Approved, Error> {
+    pub fn resume(&self, unfinished: UnfinishedRun, now: &Circumstances<'_>) -> Result<Approved, Error> {
         self.circumstances(false, now)?;
         Ok(unfinished.approved())
     }
@@ -330,7 +330,7 @@ impl Guard {
     /// May an unfinished run go on whose plan this installation has not signed? It is confirmed as a new plan is.
     pub fn resume_foreign(
         &self,
-        unfinished: Unfinished,
+        unfinished: UnfinishedRun,
         why: String,
         risk: Risk,
         now: &Circumstances<'_>,

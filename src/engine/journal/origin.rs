@@ -123,7 +123,7 @@ pub(in crate::engine) async fn of_run(
     let copied =
         if unsigned { known.copy.read(known.target)?.unwrap_or_default().entries } else { BTreeMap::new() };
     let mut judged =
-        Judged { known, keys: &keys, plan, signed_from, copied: &copied, began: false, ended: None };
+        JudgedEntries { known, keys: &keys, plan, signed_from, copied: &copied, began: false, ended: None };
     let mut origin = PlanOrigin::Own;
     for entry in &entries {
         let of = judged.next(entry);
@@ -161,7 +161,7 @@ async fn broken_chain(
 }
 
 /// The entries of a run, one after the other.
-struct Judged<'a> {
+struct JudgedEntries<'a> {
     known: &'a Known<'a>,
     keys: &'a KnownKeys<'a>,
     plan: &'a Plan,
@@ -174,7 +174,7 @@ struct Judged<'a> {
     ended: Option<&'a Event>,
 }
 
-impl<'a> Judged<'a> {
+impl<'a> JudgedEntries<'a> {
     fn next(&mut self, entry: &'a Event) -> PlanOrigin {
         let by = self.writer(entry);
         let believed = by.is_believed();

@@ -20,11 +20,11 @@ pub struct KnownKeys<'s> {
     pins: Vec<Pin>,
     own: Option<Installation>,
     /// Keys that others came after, and since which entry.
-    retired: BTreeMap<String, Retired>,
+    retired: BTreeMap<String, ReplacedKey>,
 }
 
 /// A key that counts no more.
-struct Retired {
+struct ReplacedKey {
     /// The fingerprint of the one that came after it.
     by: String,
     /// The first entry of that one, or of one that came after it in turn.
@@ -142,7 +142,7 @@ impl<'s> KnownKeys<'s> {
         if !self.signer.verifies(&key, &signed.text(&event.hash), &signed.signature) {
             return Signed::Wrong { why: format!("its signature is not that of {who}") };
         }
-        if let Some(Retired { by, from }) = self.retired.get(&signed.by).filter(|r| event.seq >= r.from) {
+        if let Some(ReplacedKey { by, from }) = self.retired.get(&signed.by).filter(|r| event.seq >= r.from) {
             let why = format!(
                 "the key of {who} that signed it was replaced by {by}, which signs since entry {from}"
             );
@@ -216,7 +216,10 @@ impl<'s> KnownKeys<'s> {
 }
 
 /// Since which entry each key is replaced, also by what came after the one that replaced it.
-fn retired(replaced: &BTreeMap<String, String>, first: &BTreeMap<String, i64>) -> BTreeMap<String, Retired> {
+fn retired(
+    replaced: &BTreeMap<String, String>,
+    first: &BTreeMap<String, i64>,
+) -> BTreeMap<String, ReplacedKey> {
     let mut out = BTreeMap::new();
     for (old, new) in replaced {
         let (mut from, mut after) = (None, Some(new));
@@ -227,7 +230,7 @@ fn retired(replaced: &BTreeMap<String, String>, first: &BTreeMap<String, i64>) -
             after = replaced.get(key);
         }
         if let Some(from) = from {
-            out.insert(old.clone(), Retired { by: new.clone(), from });
+            out.insert(old.clone(), ReplacedKey { by: new.clone(), from });
         }
     }
     out
