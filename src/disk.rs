@@ -170,6 +170,27 @@ pub fn owned_text(path: &Path) -> io::Result<(String, u32)> {
     Ok((utf8(bytes)?, meta.uid()))
 }
 
+/// The bytes of a secret: a plain file of ours or of root that nobody else may read. What is looked at is what is read.
+pub fn secret(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let mut file = File::open(path)?;
+    let meta = file.metadata()?;
+    if !meta.is_file() {
+        return Err(refused(path, "is not a regular file"));
+    }
+    if !is_ours(&meta) && meta.uid() != 0 {
+        return Err(refused(path, "belongs to another user"));
+    }
+    if meta.mode() & 0o077 != 0 {
+        return Err(refused(path, &format!("can be read by others (mode {:o})", meta.mode() & 0o777)));
+    }
+    if meta.len() > most {
+        return Err(refused(path, &format!("is longer than {most} bytes")));
+    }
+    let mut bytes = Vec::new();
+    io::Read::by_ref(&mut file).take(most).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 /// From 1, both.
 fn not_utf8(bytes: &[u8], at: usize) -> String {
     let line = bytes.iter().take(at).filter(|b| **b == b'\n').count() + 1;

@@ -208,6 +208,9 @@ pub(super) struct ResumeArgs {
     /// The plan's phrase, byte for byte, where another installation has made the plan
     #[arg(long, value_name = "PHRASE")]
     pub(super) confirm: Option<String>,
+    /// The database's name, where the plan asks for it: irreversible work on staging and production
+    #[arg(long, value_name = "DATABASE")]
+    pub(super) confirm_target: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -254,7 +257,13 @@ pub(super) enum KeyCommand {
         #[arg(value_name = "FINGERPRINT")]
         fingerprint: String,
     },
-    /// Make a new key, signed by the old one
+    /// Believe it no more, for example because it was stolen
+    Untrust {
+        /// All of it, as `key list` shows it
+        #[arg(value_name = "FINGERPRINT")]
+        fingerprint: String,
+    },
+    /// Make a new key, signed by the old one: from its first entry in a journal on the old one counts no more there
     Rotate,
     /// Keys that were seen here, and how far they are believed
     List,

@@ -16,6 +16,7 @@ use crate::engine::gate::guard::{Approved, TypedPhrase};
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::json::field;
 use crate::engine::model::param::Params;
+use crate::engine::model::plan::Plan;
 use crate::engine::model::progress::{Control, Done, Phase, Progress};
 use crate::engine::model::stored::StoredPlan;
 use crate::engine::plan::request::{PlanNews, Planned, Request};
@@ -121,16 +122,22 @@ pub(super) async fn apply(engine: &Engine, plan: StoredPlan, args: &ApplyArgs, o
 }
 
 pub(super) async fn resume(engine: &Engine, args: &ResumeArgs, out: &Output) -> Result<u8> {
-    match engine.review_resumption(&args.run).await? {
+    let shown = |plan: &Plan, why: &Error| {
+        out.answer(&Answer::Foreign { plan, why })?;
+        out.failure(why);
+        Ok(why.exit_code())
+    };
+    match engine.review_resumption(&args.run, true).await? {
         Some(Resumption::Approved(approved)) => run(engine, *approved, out).await,
+        Some(Resumption::Refused { plan, why }) => shown(&plan, &why),
         Some(Resumption::Foreign(gate)) => {
-            let Some(phrase) = &args.confirm else {
-                let why = gate.refusal();
-                out.answer(&Answer::Foreign { plan: gate.plan(), why: &why })?;
-                out.failure(&why);
-                return Ok(why.exit_code());
+            let Some(phrase) = &args.confirm else { return shown(gate.plan(), &gate.refusal()) };
+            let typed = TypedPhrase {
+                phrase,
+                database: args.confirm_target.as_deref(),
+                at: engine.server_time().await?,
             };
-            match gate.confirm(phrase) {
+            match gate.confirm(&typed) {
                 Ok(approved) => run(engine, approved, out).await,
                 Err(why) => finish(&Done::refused(why), out),
             }

@@ -14,6 +14,7 @@ pub(super) fn run(cli: &Cli, args: &KeyArgs, parts: &Parts, out: &Output) -> Res
     let lines = match &args.command {
         KeyCommand::Export => vec![own(&*keys)?],
         KeyCommand::Trust { fingerprint } => vec![of_pin(keys.trust(fingerprint)?)],
+        KeyCommand::Untrust { fingerprint } => vec![of_pin(keys.untrust(fingerprint)?)],
         KeyCommand::Rotate => vec![of_installation(keys.rotate()?)],
         KeyCommand::List => list(&*keys)?,
     };

@@ -146,7 +146,9 @@ impl Engine {
         let (who, elsewhere) = match origin::of_file(signer, plan)? {
             PlanOrigin::Own => return Ok(None),
             PlanOrigin::Trusted { who } => (format!("installation {who} has made it"), true),
-            PlanOrigin::Stranger { why } => {
+            PlanOrigin::Stranger { why }
+            | PlanOrigin::Unconfirmed { why, .. }
+            | PlanOrigin::Altered { why } => {
                 let by = plan.signature.as_ref().and_then(|s| s.split(':').next());
                 (why, by != signer.own()?.as_ref().map(|own| own.fingerprint.as_str()))
             }
@@ -162,12 +164,7 @@ impl Engine {
 
     /// May it be confirmed, and how?
     pub async fn review(&self, planned: Planned, headless: bool) -> Result<Gate> {
-        let (risk, bootstraps) =
-            match self.parts.operations.iter().find(|o| o.spec().verb == planned.plan.operation) {
-                Some(operation) => (operation.spec().risk, operation.spec().bootstraps),
-                // An inverse is at its worst what its plan says.
-                None => (Risk::Irreversible, false),
-            };
+        let (risk, bootstraps) = self.risk_of(&planned.plan);
         let server = self.parts.facts.server().await?;
         let now = self.circumstances(&server, headless).await?;
         if now.now + TimeDelta::seconds(60) < planned.plan.created_at {
@@ -178,6 +175,15 @@ impl Engine {
         }
         executor::check_steps(self.parts.runners, &planned.plan)?;
         self.parts.guard.review(planned.plan, planned.rows, risk, bootstraps, &now)
+    }
+
+    /// How dangerous a plan is, and whether it makes the journal.
+    fn risk_of(&self, plan: &Plan) -> (Risk, bool) {
+        match self.parts.operations.iter().find(|o| o.spec().verb == plan.operation) {
+            Some(operation) => (operation.spec().risk, operation.spec().bootstraps),
+            // An inverse is at its worst what its plan says.
+            None => (Risk::Irreversible, false),
+        }
     }
 
     fn window_at(&self, now: chrono::DateTime<chrono::Utc>) -> Window {

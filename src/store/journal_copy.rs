@@ -155,6 +155,9 @@ impl JournalCopy for JournalCopyFiles {
         }
         self.change_mark(target, |mark| {
             mark.copied = mark.copied.max(event.seq);
+            if event.signed.is_some() {
+                mark.signed_from = mark.signed_from.into_iter().chain([event.seq]).min();
+            }
             see(mark, event.seq, &event.hash);
         })
     }
@@ -377,7 +380,10 @@ mod tests {
         assert_eq!(read.damage, <[String; 0]>::default());
         copy.mend(&target, &[event(2)]).unwrap();
         assert_eq!(copy.read(&target).unwrap().unwrap().entries.len(), 3);
-        assert_eq!(copy.mark(&target).unwrap().unwrap(), Mark { seq: 3, hash: "h3".into(), copied: 3 });
+        assert_eq!(
+            copy.mark(&target).unwrap().unwrap(),
+            Mark { seq: 3, hash: "h3".into(), copied: 3, signed_from: None }
+        );
     }
 
     #[test]
@@ -399,6 +405,9 @@ mod tests {
         let (_dir, copy, target, _) = copy(2);
         copy.saw(&target, 9, "h9").unwrap();
         copy.saw(&target, 4, "h4").unwrap();
-        assert_eq!(copy.mark(&target).unwrap().unwrap(), Mark { seq: 9, hash: "h9".into(), copied: 2 });
+        assert_eq!(
+            copy.mark(&target).unwrap().unwrap(),
+            Mark { seq: 9, hash: "h9".into(), copied: 2, signed_from: None }
+        );
     }
 }

@@ -36,9 +36,13 @@ impl KeyFile {
             dir => matches!(dir, Some(Ok(()))),
         };
         let mut key = [0; BYTES];
-        if let Ok(mut file) = std::fs::File::open(path) {
-            file.read_exact(&mut key).map_err(fail)?;
-            return Ok(Some(key));
+        match disk::secret(path, BYTES as u64) {
+            Ok(bytes) => {
+                bytes.as_slice().read_exact(&mut key).map_err(fail)?;
+                return Ok(Some(key));
+            }
+            Err(e) if disk::is_refusal(&e) => return Err(fail(e)),
+            Err(_) => {}
         }
         // Where nothing can be kept, nothing is signed.
         if !kept {
@@ -96,5 +100,16 @@ mod tests {
         let of = || KeyFile::new(Some(dir.path().join("state"))).sign("d").unwrap().unwrap();
         assert_eq!(of(), of());
         assert_eq!(KeyFile::new(None).sign("d").unwrap(), None);
+    }
+
+    #[test]
+    fn a_key_that_others_may_read_signs_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let key = KeyFile::new(Some(dir.path().to_owned()));
+        let signature = key.sign("d").unwrap().unwrap();
+        let path = dir.path().join("plan.key");
+        std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+        assert!(key.sign("d").unwrap_err().message.contains("read by others"));
+        assert!(!key.has_signed("d", &signature));
     }
 }

@@ -1,7 +1,6 @@
 //! Keys of installations: our own (Ed25519, PKCS#8), and the list of those that were seen here.
 
 use std::io::{ErrorKind, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -18,6 +17,12 @@ use crate::engine::port::signer::Signer;
 
 /// Our key's file in the state directory.
 const KEY: &str = "installation.key";
+/// Such a file is no longer than this (bytes).
+const KEY_BYTES: u64 = 4 << 10;
+/// Keys that are remembered for having been seen in a journal, which others can write.
+const MANY: usize = 1_000;
+/// Characters of a name that are kept.
+const NAME: usize = 128;
 /// The keys that were seen.
 const PINS: &str = "keys.json";
 
@@ -74,7 +79,7 @@ impl Keyring {
 
     fn read_or_make(&self) -> Result<Option<OwnKey>> {
         let Some(path) = self.key_path() else { return Ok(None) };
-        match std::fs::read(&path) {
+        match key_file(&path) {
             Ok(bytes) => self.opened(&path, &bytes).map(Some),
             Err(e) if e.kind() == ErrorKind::NotFound && self.named.is_none() => {
                 let bytes = new_key()?;
@@ -91,9 +96,11 @@ impl Keyring {
                     Err(e) => return Err(failed("keep the key", &path, &e)),
                 }
                 // Somebody may have been faster: theirs counts.
-                let bytes = std::fs::read(&path).map_err(|e| failed("read the key", &path, &e))?;
+                let bytes = key_file(&path).map_err(|e| failed("read the key", &path, &e))?;
                 self.opened(&path, &bytes).map(Some)
             }
+            Err(e) if disk::is_refusal(&e) => Err(failed("read the key", &path, &e)
+                .hint("chmod 600, and midwatch key rotate if others may have read it")),
             Err(e) => Err(failed("read the key", &path, &e)
                 .hint("MIDWATCH_KEY_FILE or the state directory holds this installation's key")),
         }
@@ -104,16 +111,6 @@ impl Keyring {
     }
 
     fn opened(&self, path: &Path, bytes: &[u8]) -> Result<OwnKey> {
-        let mode =
-            std::fs::metadata(path).map_err(|e| failed("read the key", path, &e))?.permissions().mode();
-        if mode & 0o077 != 0 {
-            return Err(Error::unobserved(format!(
-                "the key {} can be read by others (mode {:o})",
-                path.display(),
-                mode & 0o777
-            ))
-            .hint("chmod 600, and midwatch key rotate if others may have read it"));
-        }
         let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(bytes).map_err(|e| {
             Error::unobserved(format!("failed to read the key {}: {e}", path.display()))
                 .hint("an Ed25519 key as PKCS#8 (DER): openssl genpkey -algorithm ed25519 -outform DER")
@@ -182,16 +179,62 @@ impl Keyring {
         Ok(value)
     }
 
-    /// Believed, where the key that it replaces is, and has signed it.
-    fn standing(&self, seen: &Installation, pins: &[Pin]) -> Standing {
-        let (Some(old), Some(proof)) = (&seen.replaces, &seen.proof) else { return Standing::Unconfirmed };
-        let Some(pin) = pins.iter().find(|p| p.fingerprint == *old) else { return Standing::Unconfirmed };
-        let signed = pin
-            .public_key
-            .as_ref()
-            .is_some_and(|key| self.verifies(key, &replacement_text(old, &seen.public_key), proof));
-        if signed { pin.standing } else { Standing::Unconfirmed }
+    /// Adds what a journal names and is not known yet, and what follows from it for those that are.
+    fn learn(&self, pins: &mut Vec<Pin>, seen: &[Installation], own: Option<&Installation>) {
+        for i in seen.iter().filter(|i| i.is_named_by_its_key()) {
+            let is_own = own.is_some_and(|own| own.fingerprint == i.fingerprint);
+            if let Some(pin) = pins.iter_mut().find(|p| p.fingerprint == i.fingerprint) {
+                // Its fingerprint was told before the key was seen.
+                if pin.public_key.is_none() {
+                    (pin.public_key, pin.name) = (Some(i.public_key.clone()), label(&i.name));
+                }
+            } else if pins.len() < MANY || is_own {
+                pins.push(Pin {
+                    fingerprint: i.fingerprint.clone(),
+                    public_key: Some(i.public_key.clone()),
+                    name: label(&i.name),
+                    first_seen: now(),
+                    standing: if is_own { Standing::Own } else { Standing::Unconfirmed },
+                    replaced_by: None,
+                    untrusted: false,
+                });
+            }
+            self.inherit(pins, i, is_own);
+        }
     }
+
+    /// A key is believed as the one that it replaces is, which has signed it: one key alone comes after another. What was
+    /// ours is no proof of what is: our own key is the one in our file.
+    fn inherit(&self, pins: &mut [Pin], i: &Installation, is_own: bool) {
+        let (Some(old), Some(proof)) = (&i.replaces, &i.proof) else { return };
+        let Some(pin) = pins.iter_mut().find(|p| p.fingerprint == *old) else { return };
+        let text = replacement_text(old, &i.public_key);
+        let signed = pin.public_key.as_ref().is_some_and(|key| self.verifies(key, &text, proof));
+        let ours = pin.standing == Standing::Own;
+        if !signed || ours && !is_own || pin.replaced_by.as_ref().is_some_and(|by| *by != i.fingerprint) {
+            return;
+        }
+        pin.replaced_by = Some(i.fingerprint.clone());
+        let trusted = pin.standing == Standing::Trusted;
+        let new = pins.iter_mut().find(|p| p.fingerprint == i.fingerprint);
+        if let Some(new) = new.filter(|p| trusted && p.standing == Standing::Unconfirmed && !p.untrusted) {
+            new.standing = Standing::Trusted;
+        }
+    }
+}
+
+/// A name, as long as it helps to tell one from another.
+fn label(name: &str) -> String {
+    name.chars().take(NAME).collect()
+}
+
+/// A whole fingerprint, in small letters.
+fn whole(fingerprint: &str) -> Result<String> {
+    if fingerprint.len() == 32 && fingerprint.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return Ok(fingerprint.to_lowercase());
+    }
+    Err(Error::usage(format!("{fingerprint:?} is no fingerprint: it has 32 hexadecimal digits"))
+        .hint("midwatch key export on the other machine shows it; compare all of it"))
 }
 
 impl Signer for Keyring {
@@ -219,47 +262,27 @@ impl Signer for Keyring {
     }
 
     fn pin(&self, seen: &[Installation]) -> Result<()> {
-        let known = self.read_pins()?;
-        let is_new = |i: &&Installation| {
-            let pinned = known.iter().find(|p| p.fingerprint == i.fingerprint);
-            i.is_named_by_its_key() && pinned.is_none_or(|p| p.public_key.is_none())
-        };
-        let new: Vec<&Installation> = seen.iter().filter(is_new).collect();
-        if new.is_empty() || self.dir.is_none() {
+        if seen.is_empty() || self.dir.is_none() {
             return Ok(());
         }
-        let own = self.own()?.map(|o| o.fingerprint);
+        let own = self.own()?;
+        let known = self.read_pins()?;
+        let mut learned = known.clone();
+        self.learn(&mut learned, seen, own.as_ref());
+        if learned == known {
+            return Ok(());
+        }
         self.change_pins(|pins| {
-            for i in new {
-                if let Some(pin) = pins.iter_mut().find(|p| p.fingerprint == i.fingerprint) {
-                    pin.public_key = Some(i.public_key.clone());
-                    continue;
-                }
-                let standing =
-                    if own.as_ref() == Some(&i.fingerprint) { Standing::Own } else { self.standing(i, pins) };
-                pins.push(Pin {
-                    fingerprint: i.fingerprint.clone(),
-                    public_key: Some(i.public_key.clone()),
-                    name: i.name.clone(),
-                    first_seen: now(),
-                    standing,
-                });
-            }
+            self.learn(pins, seen, own.as_ref());
             Ok(())
         })
     }
 
     fn trust(&self, fingerprint: &str) -> Result<Pin> {
-        let whole = fingerprint.len() == 32 && fingerprint.bytes().all(|b| b.is_ascii_hexdigit());
-        if !whole {
-            return Err(Error::usage(format!(
-                "{fingerprint:?} is no fingerprint: it has 32 hexadecimal digits"
-            ))
-            .hint("midwatch key export on the other machine shows it; compare all of it"));
-        }
-        let fingerprint = fingerprint.to_lowercase();
+        let fingerprint = whole(fingerprint)?;
         self.change_pins(|pins| {
             if let Some(pin) = pins.iter_mut().find(|p| p.fingerprint == fingerprint) {
+                pin.untrusted = false;
                 if pin.standing == Standing::Unconfirmed {
                     pin.standing = Standing::Trusted;
                 }
@@ -271,9 +294,27 @@ impl Signer for Keyring {
                 name: "not seen yet".into(),
                 first_seen: now(),
                 standing: Standing::Trusted,
+                replaced_by: None,
+                untrusted: false,
             };
             pins.push(pin.clone());
             Ok(pin)
+        })
+    }
+
+    fn untrust(&self, fingerprint: &str) -> Result<Pin> {
+        let fingerprint = whole(fingerprint)?;
+        if self.own()?.is_some_and(|own| own.fingerprint == fingerprint) {
+            return Err(Error::usage(format!("{fingerprint} is the key of this installation"))
+                .hint("midwatch key rotate makes another; then this one can be untrusted"));
+        }
+        self.change_pins(|pins| {
+            let Some(pin) = pins.iter_mut().find(|p| p.fingerprint == fingerprint) else {
+                return Err(Error::usage(format!("no key {fingerprint} was seen or trusted here"))
+                    .hint("midwatch key list"));
+            };
+            (pin.standing, pin.untrusted) = (Standing::Unconfirmed, true);
+            Ok(pin.clone())
         })
     }
 
@@ -310,6 +351,10 @@ impl Signer for Keyring {
     }
 }
 
+fn key_file(path: &Path) -> std::io::Result<Vec<u8>> {
+    disk::secret(path, KEY_BYTES)
+}
+
 fn new_key() -> Result<Vec<u8>> {
     let made = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new())
         .map_err(|e| Error::unobserved(format!("failed to make a key: {e}")))?;
@@ -332,6 +377,8 @@ fn put_if_absent(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     fn keyring(dir: &Path) -> Keyring {
@@ -384,5 +431,50 @@ mod tests {
         assert_eq!(standing(&second), Some(Standing::Trusted));
         let own = there.pins().unwrap();
         assert!(own.iter().all(|p| p.standing == Standing::Own), "{own:?}");
+    }
+
+    #[test]
+    fn one_key_alone_comes_after_another() {
+        let dirs: Vec<_> = (0..3).map(|_| tempfile::tempdir().unwrap()).collect();
+        let (there, here) = (keyring(dirs[0].path()), keyring(dirs[1].path()));
+        let first = there.own().unwrap().unwrap();
+        std::fs::copy(dirs[0].path().join(KEY), dirs[2].path().join(KEY)).unwrap();
+        let second = there.rotate().unwrap();
+        let stolen = keyring(dirs[2].path()).rotate().unwrap();
+        assert_eq!(stolen.replaces.as_ref(), Some(&first.fingerprint));
+        here.trust(&first.fingerprint).unwrap();
+        for ring in [&here, &there] {
+            ring.pin(&[first.clone(), second.clone(), stolen.clone()]).unwrap();
+            let pins = ring.pins().unwrap();
+            let of = |i: &Installation| pins.iter().find(|p| p.fingerprint == i.fingerprint).unwrap();
+            assert_eq!(of(&first).replaced_by.as_ref(), Some(&second.fingerprint));
+            assert_ne!(of(&second).standing, Standing::Unconfirmed);
+            assert_eq!(of(&stolen).standing, Standing::Unconfirmed);
+        }
+        here.untrust(&second.fingerprint).unwrap();
+        here.pin(std::slice::from_ref(&second)).unwrap();
+        let pins = here.pins().unwrap();
+        assert!(
+            pins.iter().all(|p| p.fingerprint != second.fingerprint || p.standing == Standing::Unconfirmed)
+        );
+    }
+
+    #[test]
+    fn a_journal_fills_no_list_of_keys() {
+        let dir = tempfile::tempdir().unwrap();
+        let here = keyring(dir.path());
+        let many = |n: usize| {
+            let public_key = format!("{n:064x}");
+            let fingerprint = fingerprint(&public_key).unwrap();
+            Installation { fingerprint, public_key, name: "x".repeat(1 << 16), ..Installation::default() }
+        };
+        here.pin(&(0..MANY + 9).map(many).collect::<Vec<_>>()).unwrap();
+        let pins = here.pins().unwrap();
+        assert_eq!((pins.len(), pins[0].name.len()), (MANY, NAME));
+        let last = many(MANY + 8);
+        here.trust(&last.fingerprint).unwrap();
+        here.pin(std::slice::from_ref(&last)).unwrap();
+        let pins = here.pins().unwrap();
+        assert_eq!(pins[MANY].public_key.as_ref(), Some(&last.public_key));
     }
 }

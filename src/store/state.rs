@@ -113,7 +113,9 @@ mod tests {
     /// A state directory with this key, and nothing else.
     fn state() -> (tempfile::TempDir, StateFiles) {
         let dir = tempfile::tempdir().unwrap();
-        std::fs::write(dir.path().join("plan.key"), [7; 32]).unwrap();
+        let key = dir.path().join("plan.key");
+        std::fs::write(&key, [7; 32]).unwrap();
+        std::fs::set_permissions(key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
         let state = StateFiles::new(Some(dir.path().to_owned()));
         (dir, state)
     }

@@ -65,6 +65,12 @@ impl JournalSql for TextOnly {
     fn first_signed<'a>(&'a self, _: &'a mut dyn ReadTx) -> Fut<'a, Result<Option<i64>>> {
         nothing()
     }
+    fn chain_break<'a>(&'a self, _: &'a mut dyn ReadTx, _: i64) -> Fut<'a, Result<Option<i64>>> {
+        nothing()
+    }
+    fn first_entries<'a>(&'a self, _: &'a mut dyn ReadTx) -> Fut<'a, Result<Vec<(String, i64)>>> {
+        nothing()
+    }
     fn installations<'a>(&'a self, _: &'a mut dyn ReadTx) -> Fut<'a, Result<Vec<Installation>>> {
         nothing()
     }

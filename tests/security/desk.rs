@@ -43,8 +43,13 @@ impl Desk {
 
     /// With more of a policy.
     pub(crate) fn configure(&self, more: &str) {
+        self.configure_as("demo", more);
+    }
+
+    /// The same of an environment.
+    pub(crate) fn configure_as(&self, environment: &str, more: &str) {
         let text = format!(
-            "[policy]\n{}{more}\n[targets.main]\nurl = \"{}\"\nprofile = \"hithonix\"\nenvironment = \"demo\"\n",
+            "[policy]\n{}{more}\n[targets.main]\nurl = \"{}\"\nprofile = \"hithonix\"\nenvironment = \"{environment}\"\n",
             self.policy, self.url
         );
         std::fs::write(self.home.path().join("midwatch.toml"), text).unwrap();
@@ -106,20 +111,28 @@ impl Desk {
         value["run"].clone()
     }
 
+    /// Applies a plan while another session holds something; the run, which stopped there.
+    pub(crate) async fn stopped_by(&self, hold: &str, file: &str, plan: &Value, more: &[&str]) -> String {
+        let mut holder = self.owner().await;
+        holder.execute_script(&format!("begin; {hold}")).await.unwrap();
+        let file = self.file(file);
+        let apply = ["apply", file.to_str().unwrap(), "--confirm", plan["phrase"].as_str().unwrap()];
+        let (code, value) = self.json(&[&apply, more].concat());
+        holder.execute_script("rollback").await.unwrap();
+        holder.close().await;
+        // Before its first batch, or after one.
+        assert!([6, 7].contains(&code) && value["run"]["resumable"] == true, "{value:#}");
+        value["run"]["id"].as_str().unwrap().to_owned()
+    }
+
     /// A run of three batches that stopped before its second, on a row that another session held.
     pub(crate) async fn interrupted(&self, name: &str) -> (String, Value) {
         let plan = self.plan(name, &["plan", "backfill", "--set", "limit=24"]);
         let table = plan["steps"][0]["action"]["table"].as_str().unwrap();
         let id = &plan["diff"][10]["key"]["id"];
         let id = id.as_str().map_or_else(|| id.to_string(), str::to_owned);
-        let mut holder = self.owner().await;
-        let hold = format!("begin; select from {table} where id = '{id}' for update");
-        holder.execute_script(&hold).await.unwrap();
-        let (code, value) = self.apply(name, &plan);
-        holder.execute_script("rollback").await.unwrap();
-        holder.close().await;
-        assert_eq!((code, value["run"]["resumable"].as_bool()), (7, Some(true)), "{value:#}");
-        (value["run"]["id"].as_str().unwrap().to_owned(), plan)
+        let hold = format!("select from {table} where id = '{id}' for update");
+        (self.stopped_by(&hold, name, &plan, &[]).await, plan)
     }
 
     pub(crate) async fn owner(&self) -> Owner {

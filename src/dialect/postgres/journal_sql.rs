@@ -120,4 +120,12 @@ impl JournalSql for Postgres {
     fn first_signed<'a>(&'a self, tx: &'a mut dyn ReadTx) -> Fut<'a, Result<Option<i64>>> {
         Box::pin(entries::first_signed(tx))
     }
+
+    fn chain_break<'a>(&'a self, tx: &'a mut dyn ReadTx, from: i64) -> Fut<'a, Result<Option<i64>>> {
+        Box::pin(entries::chain_break(tx, from))
+    }
+
+    fn first_entries<'a>(&'a self, tx: &'a mut dyn ReadTx) -> Fut<'a, Result<Vec<(String, i64)>>> {
+        Box::pin(entries::first_entries(tx))
+    }
 }

@@ -79,6 +79,7 @@ impl PgWriters {
         Ok(PgWriter {
             signing,
             digest: plan.digest.clone(),
+            judged: approved.entries().map(str::to_owned),
             name: session::name(&mut work).await?,
             watchdog: Watchdog::open(&self.connection, terms).await?,
             connection: self.connection.clone(),
@@ -112,6 +113,8 @@ struct PgWriter {
     signing: Signing,
     /// Of the plan: who goes on with a run says with what.
     digest: String,
+    /// The sum of the entries of a run that is gone on with, as they were judged.
+    judged: Option<String>,
     lock: Held,
     work: PgConnection,
     watchdog: Watchdog,
@@ -131,9 +134,7 @@ struct PgWriter {
 
 impl PgWriter {
     async fn event(&mut self, run: i64, kind: &str, body: &Value) -> Result<Event> {
-        append(&mut self.work, &mut self.signing, Some(run), kind, body)
-            .await
-            .map_err(|e| write_error(&e, "write into the journal"))
+        append(&mut self.work, &mut self.signing, Some(run), kind, body).await
     }
 
     async fn begun(&mut self, run: i64) -> Result<Cursor> {

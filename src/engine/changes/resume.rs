@@ -1,9 +1,9 @@
 //! Going on with a run: its plan is in the journal, which others can write.
 
 use crate::engine::Engine;
-use crate::engine::gate::guard::{Approved, ResumeGate};
+use crate::engine::gate::guard::{Approved, Circumstances, ResumeGate, UnfinishedRun};
 use crate::engine::journal;
-use crate::engine::journal::origin::{self, Known, PlanOrigin};
+use crate::engine::journal::origin::{self, Known, PlanOrigin, RunOrigin};
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::identity::Identity;
 use crate::engine::model::plan::Plan;
@@ -17,22 +17,30 @@ pub enum Resumption {
     Approved(Box<Approved>),
     /// Its plan is another's: it is shown, and confirmed as a new one is.
     Foreign(Box<ResumeGate>),
+    /// It is shown, and no phrase makes it go on.
+    Refused {
+        /// The plan.
+        plan: Box<Plan>,
+        /// Why, and what to do.
+        why: Error,
+    },
 }
 
 impl Engine {
     /// The same where nobody is there to read a plan: one that is not ours is refused.
     pub async fn review_resume(&self, run: &str) -> Result<Option<Approved>> {
-        match self.review_resumption(run).await? {
+        match self.review_resumption(run, false).await? {
             None => Ok(None),
             Some(Resumption::Approved(approved)) => Ok(Some(*approved)),
             Some(Resumption::Foreign(gate)) => Err(gate.refusal()),
+            Some(Resumption::Refused { why, .. }) => Err(why),
         }
     }
 
     /// May this unfinished run go on? `None`: there is nothing left to do.
-    pub async fn review_resumption(&self, run: &str) -> Result<Option<Resumption>> {
+    pub async fn review_resumption(&self, run: &str, headless: bool) -> Result<Option<Resumption>> {
         let server = self.parts.facts.server().await?;
-        let now = self.circumstances(&server, false).await?;
+        let now = self.circumstances(&server, headless).await?;
         self.parts.guard.circumstances(false, &now)?;
         let record = self.run_record(run).await?;
         if record.live {
@@ -69,22 +77,55 @@ impl Engine {
         let plan = journal::runs::known_plan_of(&*self.parts.facts, run).await?;
         executor::check_steps(self.parts.runners, &plan)?;
         let origin = self.origin_of(run, &plan, &server).await?;
-        if origin == PlanOrigin::Own {
-            let approved = self.parts.guard.resume(run, plan, &now)?;
-            return Ok(Some(Resumption::Approved(Box::new(approved))));
-        }
-        let note = origin.note().unwrap_or_default();
-        if executor::runs_commands(self.parts.runners, &plan) {
-            let why = format!("{note}; it runs a command, and commands come from plans made here only");
-            return Err(
-                Error::new(Class::Refused, why).hint("nothing was done; undo takes back what the run did")
-            );
-        }
-        let gate = self.parts.guard.resume_foreign(run, plan, note, &now)?;
-        Ok(Some(Resumption::Foreign(Box::new(gate))))
+        self.resumption(run, plan, origin, &now).map(Some)
     }
 
-    async fn origin_of(&self, run: &str, plan: &Plan, server: &ServerInfo) -> Result<PlanOrigin> {
+    fn resumption(
+        &self,
+        run: &str,
+        plan: Plan,
+        origin: RunOrigin,
+        now: &Circumstances<'_>,
+    ) -> Result<Resumption> {
+        let verify =
+            "nothing was done: midwatch journal verify tells more, and undo takes back what the run did";
+        let refuse = |why: String, hint: String| Error::new(Class::Refused, why).hint(hint);
+        let note = origin.plan.note().unwrap_or_default();
+        if origin.plan != PlanOrigin::Own && executor::runs_commands(self.parts.runners, &plan) {
+            let why = format!("{note}; it runs a command, and commands come from plans made here only");
+            return Err(refuse(why, "nothing was done; undo takes back what the run did".into()));
+        }
+        let refused = match (&origin.plan, origin.ended) {
+            (PlanOrigin::Altered { .. }, _) => Some(refuse(note.clone(), verify.into())),
+            (_, Some(entry)) => {
+                let why = format!(
+                    "run {run} has ended with entry {entry}, which its row in the journal does not say"
+                );
+                Some(refuse(why, verify.into()))
+            }
+            (PlanOrigin::Unconfirmed { fingerprint, .. }, None) => Some(refuse(
+                note.clone(),
+                format!(
+                    "nothing was done: compare it with midwatch key export there, then midwatch key trust {fingerprint}; \
+                     where nobody knows that key, midwatch undo {run} takes back what the run did"
+                ),
+            )),
+            _ => None,
+        };
+        if let Some(why) = refused {
+            return Ok(Resumption::Refused { plan: Box::new(plan), why });
+        }
+        let risk = self.risk_of(&plan).0;
+        let unfinished = UnfinishedRun { run: run.to_owned(), plan, entries: origin.entries };
+        let guard = &self.parts.guard;
+        Ok(if origin.plan == PlanOrigin::Own {
+            Resumption::Approved(Box::new(guard.resume(unfinished, now)?))
+        } else {
+            Resumption::Foreign(Box::new(guard.resume_foreign(unfinished, note, risk, now)?))
+        })
+    }
+
+    async fn origin_of(&self, run: &str, plan: &Plan, server: &ServerInfo) -> Result<RunOrigin> {
         let known = Known {
             signer: &*self.parts.adapters.signer,
             copy: &*self.parts.adapters.journal_copy,

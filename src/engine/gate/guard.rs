@@ -119,7 +119,7 @@ pub struct Approved {
 /// What was approved.
 enum Work {
     Apply { plan: Box<Plan>, rows: Arc<dyn RowSet> },
-    Resume { run: String, plan: Box<Plan> },
+    Resume { run: String, plan: Box<Plan>, entries: String },
 }
 
 impl Approved {
@@ -145,35 +145,90 @@ impl Approved {
             Work::Resume { run, .. } => Some(run),
         }
     }
+
+    /// The sum of the run's entries that were judged ([`Event::sum_of`]): it is gone on with as long as these are all.
+    ///
+    /// [`Event::sum_of`]: crate::engine::model::event::Event::sum_of
+    pub fn entries(&self) -> Option<&str> {
+        match &self.work {
+            Work::Apply { .. } => None,
+            Work::Resume { entries, .. } => Some(entries),
+        }
+    }
 }
 
-/// An unfinished run whose plan is not ours, and that may be confirmed.
+/// An unfinished run as its entries in the journal tell it.
+pub struct UnfinishedRun {
+    /// Its number.
+    pub run: String,
+    /// Its plan.
+    pub plan: Plan,
+    /// The sum of its entries that were judged ([`Approved::entries`]).
+    pub entries: String,
+}
+
+impl UnfinishedRun {
+    fn approved(self) -> Approved {
+        let Self { run, plan, entries } = self;
+        Approved { work: Work::Resume { run, plan: Box::new(plan), entries } }
+    }
+}
+
+/// An unfinished run whose plan is not ours, and that may be confirmed: as a new plan is, and with its ladder.
 pub struct ResumeGate {
-    run: String,
-    plan: Box<Plan>,
+    unfinished: UnfinishedRun,
     why: String,
+    ladder: Ladder,
 }
 
 impl ResumeGate {
     /// The plan.
     pub fn plan(&self) -> &Plan {
-        &self.plan
+        &self.unfinished.plan
     }
 
     /// Why it is not gone on with as it is.
     pub fn refusal(&self) -> Error {
+        let UnfinishedRun { run, plan, .. } = &self.unfinished;
+        let target = self.ladder.database.as_ref().map(|d| format!(" --confirm-target {d}"));
         refused(format!("{}; nothing was done", self.why)).hint(format!(
-            "read the plan, then midwatch resume {} --confirm \"{}\"",
-            self.run, self.plan.phrase
+            "read the plan, then midwatch resume {run} --confirm \"{}\"{}",
+            plan.phrase,
+            target.unwrap_or_default()
         ))
     }
 
     /// Byte for byte, or not at all.
-    pub fn confirm(self, phrase: &str) -> Result<Approved, Error> {
-        if phrase != self.plan.phrase {
-            return Err(refused(format!("{}; {}", self.why, differs(&self.plan.phrase, phrase))));
+    pub fn confirm(self, typed: &TypedPhrase<'_>) -> Result<Approved, Error> {
+        self.ladder.accepts(&self.unfinished.plan, typed).map_err(|e| e.context(&self.why))?;
+        Ok(self.unfinished.approved())
+    }
+}
+
+impl Ladder {
+    /// Is this what must be typed, and when?
+    fn accepts(&self, plan: &Plan, typed: &TypedPhrase<'_>) -> Result<(), Error> {
+        if typed.phrase != plan.phrase {
+            return Err(refused(differs(&plan.phrase, typed.phrase)));
         }
-        Ok(Approved { work: Work::Resume { run: self.run, plan: self.plan } })
+        if let Some(database) = &self.database
+            && typed.database != Some(database.as_str())
+        {
+            return Err(refused(
+                "irreversible work on production: the database's name is asked for once more",
+            )
+            .hint("--confirm-target DATABASE"));
+        }
+        if let Some(opens_at) = self.opens_at
+            && typed.at < opens_at
+        {
+            let wait = (opens_at - typed.at).num_seconds() + 1;
+            return Err(refused(format!("read it first: it can be confirmed in {wait} s")));
+        }
+        if typed.at >= plan.expires_at {
+            return Err(expired(plan, typed.at));
+        }
+        Ok(())
     }
 }
 
@@ -200,28 +255,8 @@ impl Gate {
 
     /// Byte for byte, or not at all.
     pub fn confirm(self, typed: &TypedPhrase<'_>) -> Result<Approved, Box<Denied>> {
-        let deny = |gate: Self, why: Error| Err(Box::new(Denied { gate, why }));
-        if typed.phrase != self.plan.phrase {
-            let why = refused(differs(&self.plan.phrase, typed.phrase));
-            return deny(self, why);
-        }
-        if let Some(database) = self.ladder.database.clone()
-            && typed.database != Some(database.as_str())
-        {
-            let why = refused("irreversible work on production: the database's name is asked for once more")
-                .hint("--confirm-target DATABASE");
-            return deny(self, why);
-        }
-        if let Some(opens_at) = self.ladder.opens_at
-            && typed.at < opens_at
-        {
-            let wait = (opens_at - typed.at).num_seconds() + 1;
-            let why = refused(format!("read it first: it can be confirmed in {wait} s"));
-            return deny(self, why);
-        }
-        if typed.at >= self.plan.expires_at {
-            let why = expired(&self.plan, typed.at);
-            return deny(self, why);
+        if let Err(why) = self.ladder.accepts(&self.plan, typed) {
+            return Err(Box::new(Denied { gate: self, why }));
         }
         Ok(Approved { work: Work::Apply { plan: Box::new(self.plan), rows: self.rows } })
     }
@@ -261,8 +296,13 @@ impl Guard {
         now: &Circumstances<'_>,
     ) -> Result<Gate, Error> {
         self.circumstances(bootstraps, now)?;
+        let ladder = self.ladder(&plan, risk, now)?;
+        Ok(Gate { plan, rows, ladder })
+    }
+
+    fn ladder(&self, plan: &Plan, risk: Risk, now: &Circumstances<'_>) -> Result<Ladder, Error> {
         if now.now >= plan.expires_at {
-            return Err(expired(&plan, now.now));
+            return Err(expired(plan, now.now));
         }
         if let Some(failed) = plan.preflight.iter().find(|p| p.status.blocks()) {
             return Err(refused(format!("preflight {}: {}", failed.id, failed.message)));
@@ -275,32 +315,32 @@ impl Guard {
                 .hint("open the console, or set headless_irreversible in [policy]"));
         }
         let delay = TimeDelta::seconds(i64::from(self.policy.reading_delay_s));
-        let ladder = Ladder {
+        Ok(Ladder {
             database: strict.then(|| now.server.database.clone()),
             opens_at: (strict && production && !now.headless).then(|| now.now + delay),
-        };
-        Ok(Gate { plan, rows, ladder })
+        })
     }
 
     /// May this unfinished run go on? The phrase was typed when it began; everything else is asked again.
-    pub fn resume(&self, run: &str, plan: Plan, now: &Circumstances<'_>) -> Result<Approved, Error> {
+    pub fn resume(&self, unfinished: UnfinishedRun, now: &Circumstances<'_>) -> Result<Approved, Error> {
         self.circumstances(false, now)?;
-        Ok(Approved { work: Work::Resume { run: run.to_owned(), plan: Box::new(plan) } })
+        Ok(unfinished.approved())
     }
 
     /// May an unfinished run go on whose plan this installation has not signed? It is confirmed as a new plan is.
     pub fn resume_foreign(
         &self,
-        run: &str,
-        plan: Plan,
+        unfinished: UnfinishedRun,
         why: String,
+        risk: Risk,
         now: &Circumstances<'_>,
     ) -> Result<ResumeGate, Error> {
         self.circumstances(false, now)?;
-        if plan.phrase != plan.computed_phrase() {
+        if unfinished.plan.phrase != unfinished.plan.computed_phrase() {
             return Err(refused(format!("{why}; its phrase is not that of its content")));
         }
-        Ok(ResumeGate { run: run.to_owned(), plan: Box::new(plan), why })
+        let ladder = self.ladder(&unfinished.plan, risk, now).map_err(|e| e.context(&why))?;
+        Ok(ResumeGate { unfinished, why, ladder })
     }
 
     /// What holds for every change.

@@ -54,6 +54,11 @@ impl CopyCheck {
         out
     }
 
+    /// Entries after this one were signed, this one too.
+    pub(super) fn signed_from(&self) -> Option<i64> {
+        self.mark.as_ref().and_then(|m| m.signed_from)
+    }
+
     /// The next entry of the journal; what is wrong with it. `own`: this installation wrote it.
     pub(super) fn next(&mut self, event: &Event, own: bool) -> Vec<String> {
         let mut wrong = Vec::new();

@@ -1,7 +1,8 @@
 //! Whose plan a run carries out: the journal is data that others can write, and a plan in it is an order only where this
-//! installation has signed it.
+//! installation has signed it, and every entry of the run.
 
-use crate::engine::journal::runs;
+use std::collections::BTreeMap;
+
 use crate::engine::journal::signatures::{KnownKeys, Signed};
 use crate::engine::model::error::Result;
 use crate::engine::model::event::Event;
@@ -9,24 +10,36 @@ use crate::engine::model::identity::Identity;
 use crate::engine::model::installation::{Standing, plan_text};
 use crate::engine::model::json::field;
 use crate::engine::model::plan::Plan;
-use crate::engine::port::journal_copy::JournalCopy;
+use crate::engine::port::journal_copy::{CopiedEntry, JournalCopy, Mark};
 use crate::engine::port::journal_sql::EventFilter;
-use crate::engine::port::reader::{ReadOptions, Reader};
+use crate::engine::port::reader::{ReadOptions, ReadTx, Reader, Snapshot};
 use crate::engine::port::signer::Signer;
 
-/// Who began a run with this plan, or went on with it.
+/// Who began a run with this plan, or went on with it. The later one counts: each is believed less than the one before.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PlanOrigin {
-    /// This installation.
+    /// This installation, and nobody else has written an entry of the run.
     Own,
-    /// Another one, whose key the operator trusts.
+    /// Another one, whose key the operator trusts, has a part in it.
     Trusted {
         /// Its fingerprint and name.
         who: String,
     },
-    /// Nobody who is known here.
+    /// Nobody who is known here: an earlier version signed nothing.
     Stranger {
         /// What is lacking.
+        why: String,
+    },
+    /// Another one, whose key nobody has confirmed here, has a part in it.
+    Unconfirmed {
+        /// Its fingerprint.
+        fingerprint: String,
+        /// What it has written.
+        why: String,
+    },
+    /// What the journal says is not what was written.
+    Altered {
+        /// What was found.
         why: String,
     },
 }
@@ -37,17 +50,45 @@ impl PlanOrigin {
         match self {
             Self::Own => None,
             Self::Trusted { who } => {
-                Some(format!("the journal's plan is that of installation {who}, not of this one"))
+                Some(format!("the journal's plan is that of installation {who}, not of this one alone"))
             }
-            Self::Stranger { why } => Some(format!(
+            Self::Stranger { why } | Self::Unconfirmed { why, .. } | Self::Altered { why } => Some(format!(
                 "the journal's plan carries no signature of this installation ({why}): read all of it"
             )),
+        }
+    }
+
+    fn is_believed(&self) -> bool {
+        matches!(self, Self::Own | Self::Trusted { .. })
+    }
+
+    fn rank(&self) -> u8 {
+        match self {
+            Self::Own => 0,
+            Self::Trusted { .. } => 1,
+            Self::Stranger { .. } => 2,
+            Self::Unconfirmed { .. } => 3,
+            Self::Altered { .. } => 4,
         }
     }
 }
 
 fn stranger(why: impl Into<String>) -> PlanOrigin {
     PlanOrigin::Stranger { why: why.into() }
+}
+
+fn altered(why: impl Into<String>) -> PlanOrigin {
+    PlanOrigin::Altered { why: why.into() }
+}
+
+/// What the entries of a run say of it.
+pub(in crate::engine) struct RunOrigin {
+    /// Whose it is.
+    pub(in crate::engine) plan: PlanOrigin,
+    /// The entry by which it has ended for good, as somebody says who is believed here.
+    pub(in crate::engine) ended: Option<i64>,
+    /// The entries that were looked at ([`Event::sum_of`]).
+    pub(in crate::engine) entries: String,
 }
 
 /// What this machine knows: its keys, and how far it has seen the journal.
@@ -58,75 +99,150 @@ pub(in crate::engine) struct Known<'a> {
 }
 
 /// Who has signed that this run carries out this plan? Each entry of the run is bound to it, to its place in the chain and
-/// to this database, so neither a plan nor an entry can be taken from another run.
+/// to this database, so neither a plan nor an entry can be taken from another run; and the chain is whole from the run's
+/// first entry to the last one that was seen here, so none was taken away.
 pub(in crate::engine) async fn of_run(
     facts: &dyn Reader,
     known: &Known<'_>,
     run: &str,
     plan: &Plan,
-) -> Result<PlanOrigin> {
-    let entries = runs::events(facts, run).await?;
+) -> Result<RunOrigin> {
     let sql = facts.dialect();
-    let mut tx = facts.begin(ReadOptions::default()).await?;
+    let options = ReadOptions { snapshot: Snapshot::Transaction, ..ReadOptions::default() };
+    let mut tx = facts.begin(options).await?;
+    let filter = EventFilter { run: Some(run.to_owned()), ..EventFilter::default() };
+    let entries = sql.events(&mut *tx, &filter).await?;
     let keys = KnownKeys::read(sql, &mut *tx, known.signer).await?;
-    let first_signed = sql.first_signed(&mut *tx).await?;
-    if let Some(mark) = known.copy.mark(known.target)?.filter(|m| m.seq > 0) {
-        let at = EventFilter { after: mark.seq - 1, limit: Some(1), ..EventFilter::default() };
-        let there = sql.events(&mut *tx, &at).await?;
-        if there.first().is_none_or(|e| e.seq != mark.seq || e.hash != mark.hash) {
-            return Ok(stranger(format!(
-                "entry {} of the journal is not the one that was seen here",
-                mark.seq
-            )));
+    let mark = known.copy.mark(known.target)?;
+    let signed_from = sql.first_signed(&mut *tx).await?;
+    let signed_from = signed_from.into_iter().chain(mark.as_ref().and_then(|m| m.signed_from)).min();
+    let from = entries.first().map_or(1, |e| e.seq);
+    let broken = broken_chain(facts, &mut *tx, mark.as_ref(), from).await?;
+    drop(tx);
+    let unsigned = entries.iter().any(|e| e.signed.is_none());
+    let copied =
+        if unsigned { known.copy.read(known.target)?.unwrap_or_default().entries } else { BTreeMap::new() };
+    let mut judged =
+        JudgedEntries { known, keys: &keys, plan, signed_from, copied: &copied, began: false, ended: None };
+    let mut origin = PlanOrigin::Own;
+    for entry in &entries {
+        let of = judged.next(entry);
+        if of.rank() > origin.rank() {
+            origin = of;
         }
     }
-    drop(tx);
-    let mut best = stranger("no entry of the run is signed");
-    for entry in &entries {
+    if !judged.began && origin.is_believed() {
+        origin = stranger("no entry of the run that is signed names it");
+    }
+    if let Some(why) = broken {
+        origin = altered(why);
+    }
+    let ended = judged.ended.map(|end| end.seq);
+    Ok(RunOrigin { plan: origin, ended, entries: Event::sum_of(&entries) })
+}
+
+/// Is an entry missing, or another than the one that was seen here?
+async fn broken_chain(
+    facts: &dyn Reader,
+    tx: &mut dyn ReadTx,
+    mark: Option<&Mark>,
+    from: i64,
+) -> Result<Option<String>> {
+    let sql = facts.dialect();
+    if let Some(mark) = mark.filter(|m| m.seq > 0) {
+        let at = EventFilter { after: mark.seq - 1, limit: Some(1), ..EventFilter::default() };
+        let there = sql.events(tx, &at).await?;
+        if there.first().is_none_or(|e| e.seq != mark.seq || e.hash != mark.hash) {
+            return Ok(Some(format!("entry {} of the journal is not the one that was seen here", mark.seq)));
+        }
+    }
+    let broken = sql.chain_break(tx, from).await?;
+    Ok(broken.map(|seq| format!("entry {seq} of the journal does not follow the one before")))
+}
+
+/// The entries of a run, one after the other.
+struct JudgedEntries<'a> {
+    known: &'a Known<'a>,
+    keys: &'a KnownKeys<'a>,
+    plan: &'a Plan,
+    /// Entries after this one are signed.
+    signed_from: Option<i64>,
+    copied: &'a BTreeMap<i64, CopiedEntry>,
+    /// Somebody who is believed says that the run carries out the plan.
+    began: bool,
+    /// The outcome after which nothing is left to do.
+    ended: Option<&'a Event>,
+}
+
+impl<'a> JudgedEntries<'a> {
+    fn next(&mut self, entry: &'a Event) -> PlanOrigin {
+        let by = self.writer(entry);
+        let believed = by.is_believed();
+        if let Some(end) = self.ended.take() {
+            // Where the answer to the outcome's COMMIT was lost, its writer comes back and writes it once more.
+            if entry.kind != "reconnected" || !believed || signer_of(entry) != signer_of(end) {
+                self.ended = Some(end);
+                let what = format!("the run ended with entry {}, and entry {} was added", end.seq, entry.seq);
+                return altered(what);
+            }
+        }
+        self.began |= believed && begins_with(entry, self.plan);
+        if believed && entry.is_final() {
+            self.ended = Some(entry);
+        }
+        by
+    }
+
+    fn writer(&self, entry: &Event) -> PlanOrigin {
         let what = format!("entry {} ({})", entry.seq, entry.kind);
         if entry.computed_hash() != entry.hash {
-            return Ok(stranger(format!("{what} was altered")));
+            return altered(format!("{what} was altered"));
         }
-        let begins = begins_with(entry, plan);
-        let (who, standing) = match keys.judge(entry) {
-            Signed::Wrong { why } => return Ok(stranger(format!("{what}: {why}"))),
-            Signed::Not if first_signed.is_some_and(|first| entry.seq > first) => {
-                return Ok(stranger(format!("{what} is not signed")));
-            }
-            Signed::Not => {
-                if begins && is_of_earlier_version(known.signer, plan) {
-                    best = PlanOrigin::Own;
-                }
-                continue;
-            }
+        let (who, standing) = match self.keys.judge(entry) {
+            Signed::Wrong { why } => return altered(format!("{what}: {why}")),
+            Signed::Not => return self.unsigned(entry, &what),
             Signed::By { who, standing } => (who, standing),
         };
-        if entry.signed.as_ref().is_some_and(|s| !known.target.is_signed_as(&s.target)) {
-            return Ok(stranger(format!("{what} is signed for another database")));
+        let Some(signed) = &entry.signed else { return altered(what) };
+        if !self.known.target.is_signed_as(&signed.target) {
+            return altered(format!("{what} is signed for another database"));
         }
-        if begins && best != PlanOrigin::Own {
-            best = match (standing, best) {
-                (Standing::Own, _) => PlanOrigin::Own,
-                (Standing::Trusted, _) => PlanOrigin::Trusted { who },
-                (Standing::Unconfirmed, PlanOrigin::Stranger { .. }) => {
-                    stranger(format!("installation {who} has begun it, whose key nobody has confirmed here"))
-                }
-                (Standing::Unconfirmed, better) => better,
-            };
+        match standing {
+            Standing::Own => PlanOrigin::Own,
+            Standing::Trusted => PlanOrigin::Trusted { who },
+            Standing::Unconfirmed => PlanOrigin::Unconfirmed {
+                fingerprint: signed.by.clone(),
+                why: format!("installation {who} has written {what}, whose key nobody has confirmed here"),
+            },
         }
     }
-    Ok(best)
+
+    /// Earlier versions signed plans and no entries: what they wrote here stands in this machine's copy, with the number
+    /// of its run.
+    fn unsigned(&self, entry: &Event, what: &str) -> PlanOrigin {
+        if self.signed_from.is_some_and(|first| entry.seq > first) {
+            return altered(format!("{what} is not signed"));
+        }
+        if self.copied.get(&entry.seq).is_none_or(|kept| kept.sum != entry.sum()) {
+            return stranger(format!("{what} is not signed, and not in this machine's copy"));
+        }
+        let signed = self.plan.signature.as_ref();
+        if signed.is_some_and(|s| self.known.signer.is_of_earlier_version(&self.plan.digest, s)) {
+            PlanOrigin::Own
+        } else {
+            stranger("its plan was not made here")
+        }
+    }
+}
+
+fn signer_of(entry: &Event) -> Option<&str> {
+    entry.signed.as_ref().map(|s| s.by.as_str())
 }
 
 /// It says that the run carries out this plan.
 fn begins_with(entry: &Event, plan: &Plan) -> bool {
     matches!(entry.kind.as_str(), "intent" | "resumed")
         && field(&entry.parsed(), "digest").as_str() == Some(&plan.digest)
-}
-
-/// Earlier versions signed plans and no entries.
-fn is_of_earlier_version(signer: &dyn Signer, plan: &Plan) -> bool {
-    plan.signature.as_ref().is_some_and(|s| signer.is_of_earlier_version(&plan.digest, s))
 }
 
 /// Whose signature a plan's file carries.

@@ -1,6 +1,6 @@
 //! Who wrote an entry, and how far that is believed here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
 
@@ -19,6 +19,16 @@ pub struct KnownKeys<'s> {
     listed: Vec<Installation>,
     pins: Vec<Pin>,
     own: Option<Installation>,
+    /// Keys that others came after, and since which entry.
+    retired: BTreeMap<String, ReplacedKey>,
+}
+
+/// A key that counts no more.
+struct ReplacedKey {
+    /// The fingerprint of the one that came after it.
+    by: String,
+    /// The first entry of that one, or of one that came after it in turn.
+    from: i64,
 }
 
 /// An installation that has written into a journal.
@@ -70,7 +80,31 @@ impl<'s> KnownKeys<'s> {
     pub async fn read(sql: &dyn Dialect, tx: &mut dyn ReadTx, signer: &'s dyn Signer) -> Result<Self> {
         let listed = sql.installations(tx).await?;
         signer.pin(&listed)?;
-        Ok(Self { listed, pins: signer.pins()?, own: signer.own()?, signer })
+        let mut keys =
+            Self { listed, pins: signer.pins()?, own: signer.own()?, signer, retired: BTreeMap::new() };
+        let replaced = keys.replaced();
+        // Nobody else asks the journal for it.
+        if replaced.values().any(|new| keys.listed.iter().any(|i| i.fingerprint == *new)) {
+            let first: BTreeMap<String, i64> = sql.first_entries(tx).await?.into_iter().collect();
+            keys.retired = retired(&replaced, &first);
+        }
+        Ok(keys)
+    }
+
+    /// Each key that another came after, which it has signed, with that one. Our own key is in use.
+    fn replaced(&self) -> BTreeMap<String, String> {
+        let own = self.own.as_ref().map(|own| own.fingerprint.as_str());
+        let mut out = BTreeMap::new();
+        for pin in &self.pins {
+            out.extend(pin.replaced_by.clone().map(|new| (pin.fingerprint.clone(), new)));
+        }
+        // A list of keys that an earlier version kept does not say it.
+        for i in self.listed.iter().chain(&self.own).filter(|i| self.is_signed_replacement(i)) {
+            let Some(old) = i.replaces.clone() else { continue };
+            out.entry(old).or_insert_with(|| i.fingerprint.clone());
+        }
+        out.retain(|old, _| own != Some(old.as_str()));
+        out
     }
 
     fn key(&self, fingerprint: &str) -> Option<(String, String)> {
@@ -108,6 +142,12 @@ impl<'s> KnownKeys<'s> {
         if !self.signer.verifies(&key, &signed.text(&event.hash), &signed.signature) {
             return Signed::Wrong { why: format!("its signature is not that of {who}") };
         }
+        if let Some(ReplacedKey { by, from }) = self.retired.get(&signed.by).filter(|r| event.seq >= r.from) {
+            let why = format!(
+                "the key of {who} that signed it was replaced by {by}, which signs since entry {from}"
+            );
+            return Signed::Wrong { why };
+        }
         Signed::By { who, standing: self.standing(&signed.by) }
     }
 
@@ -139,27 +179,61 @@ impl<'s> KnownKeys<'s> {
         out
     }
 
-    /// It says that it came after another key, which did not sign that.
-    fn wrong_replacement(&self, i: &Installation) -> Option<String> {
-        let old = i.replaces.as_ref()?;
-        let proof = i.proof.clone().unwrap_or_default();
-        let signed = self.key(old).is_some_and(|(key, _)| {
-            self.signer.verifies(&key, &replacement_text(old, &i.public_key), &proof)
-        });
-        (!signed).then(|| {
-            format!("installation {} says that it replaces {old}, which has not signed that", i.shown())
-        })
+    /// The key that it says it came after has signed that.
+    fn is_signed_replacement(&self, i: &Installation) -> bool {
+        let (Some(old), Some(proof)) = (&i.replaces, &i.proof) else { return false };
+        let text = replacement_text(old, &i.public_key);
+        self.key(old).is_some_and(|(key, _)| self.signer.verifies(&key, &text, proof))
     }
 
-    /// A key that the operator trusts has the same name, and this one neither came after it nor is trusted.
+    /// It says that it came after another key, which did not sign that, or which was replaced by another one.
+    fn wrong_replacement(&self, i: &Installation) -> Option<String> {
+        let old = i.replaces.as_ref()?;
+        let says = format!("installation {} says that it replaces {old}", i.shown());
+        if !self.is_signed_replacement(i) {
+            return Some(format!("{says}, which has not signed that"));
+        }
+        if self.own.as_ref().is_some_and(|own| own.fingerprint == *old) {
+            return Some(format!(
+                "{says}, the key of this installation, which is in use: others have it (midwatch key rotate)"
+            ));
+        }
+        let pin = self.pins.iter().find(|p| p.fingerprint == *old)?;
+        let other = pin.replaced_by.as_ref().filter(|by| **by != i.fingerprint)?;
+        Some(format!("{says}, which {other} has replaced: the old key was used after that"))
+    }
+
+    /// A key that the operator trusts has the same name, and this one is not trusted: neither by the operator's word nor
+    /// for having come after one that is.
     fn namesake(&self, i: &Installation) -> Option<String> {
-        if i.replaces.is_some() || self.standing(&i.fingerprint) != Standing::Unconfirmed {
+        if self.standing(&i.fingerprint) != Standing::Unconfirmed {
             return None;
         }
         let same =
             |p: &&Pin| p.standing == Standing::Trusted && p.name == i.name && p.fingerprint != i.fingerprint;
         self.pins.iter().find(same).map(|p| p.fingerprint.clone())
     }
+}
+
+/// Since which entry each key is replaced, also by what came after the one that replaced it.
+fn retired(
+    replaced: &BTreeMap<String, String>,
+    first: &BTreeMap<String, i64>,
+) -> BTreeMap<String, ReplacedKey> {
+    let mut out = BTreeMap::new();
+    for (old, new) in replaced {
+        let (mut from, mut after) = (None, Some(new));
+        // A circle of keys ends where it began.
+        for _ in 0..replaced.len() {
+            let Some(key) = after.filter(|key| *key != old) else { break };
+            from = from.into_iter().chain(first.get(key).copied()).min();
+            after = replaced.get(key);
+        }
+        if let Some(from) = from {
+            out.insert(old.clone(), ReplacedKey { by: new.clone(), from });
+        }
+    }
+    out
 }
 
 /// One installation's entries, as far as they were read.
@@ -187,13 +261,37 @@ pub struct Signatures<'k, 's> {
     elsewhere: BTreeMap<String, (i64, i64)>,
     /// An entry was signed for this database.
     here: bool,
+    /// Entries after this one were signed, as is known here.
+    signed_from: Option<i64>,
+    /// Runs that have ended for good, with the number and the signer of that entry.
+    ended: HashMap<String, (i64, String)>,
 }
 
 impl<'k, 's> Signatures<'k, 's> {
-    /// None was read yet.
-    pub fn new(keys: &'k KnownKeys<'s>, target: &'k Identity) -> Self {
+    /// None was read yet. `signed_from`: entries after this one were signed.
+    pub fn new(keys: &'k KnownKeys<'s>, target: &'k Identity, signed_from: Option<i64>) -> Self {
         let (writers, elsewhere) = (BTreeMap::new(), BTreeMap::new());
-        Self { keys, target, first: None, unsigned: 0, writers, elsewhere, here: false }
+        let ended = HashMap::new();
+        Self { keys, target, first: None, unsigned: 0, writers, elsewhere, here: false, signed_from, ended }
+    }
+
+    /// An entry of a run that has ended; only its writer goes on with it, who had no answer to the outcome's COMMIT.
+    fn after_end(&mut self, event: &Event, by: &str, standing: Standing) -> Option<String> {
+        let run = event.run.as_ref()?;
+        if let Some((end, writer)) = self.ended.get(run)
+            && (event.kind != "reconnected" || writer != by)
+        {
+            return Some(format!(
+                "entry {} ({}) is of run {run}, which ended with entry {end}: added",
+                event.seq, event.kind
+            ));
+        }
+        self.ended.remove(run);
+        // What a stranger calls the end is none.
+        if standing != Standing::Unconfirmed && event.is_final() {
+            self.ended.insert(run.clone(), (event.seq, by.to_owned()));
+        }
+        None
     }
 
     /// The next entry; what is wrong with it.
@@ -202,7 +300,11 @@ impl<'k, 's> Signatures<'k, 's> {
         let (who, standing) = match self.keys.judge(event) {
             Signed::Not => {
                 self.unsigned += 1;
-                let first = self.first?;
+                let known = self.signed_from.filter(|from| *from <= event.seq);
+                let first = self.first.or(known)?;
+                if first == event.seq {
+                    return Some(format!("{entry} is not signed any more: altered"));
+                }
                 return Some(format!(
                     "{entry} is not signed, and entry {first} before it is: added or altered"
                 ));
@@ -215,11 +317,11 @@ impl<'k, 's> Signatures<'k, 's> {
         };
         self.first.get_or_insert(event.seq);
         let signed = event.signed.as_ref()?;
-        let mut wrong = None;
+        let mut wrong = self.after_end(event, &signed.by, standing);
         if self.target.is_signed_as(&signed.target) {
             self.here = true;
         } else if self.here {
-            wrong = Some(format!(
+            wrong.get_or_insert(format!(
                 "{entry} is signed for another database ({}): it was copied here",
                 signed.target
             ));
@@ -235,13 +337,17 @@ impl<'k, 's> Signatures<'k, 's> {
             counter: 0,
         });
         writer.entries += 1;
-        let expected = std::mem::replace(&mut writer.counter, signed.counter) + 1;
+        let before = std::mem::replace(&mut writer.counter, signed.counter);
+        let expected = before.checked_add(1);
         wrong.or_else(|| {
             let text = || {
-                let number = signed.counter;
-                format!("{entry} is number {number} of installation {}, {expected} is missing", writer.who)
+                let is = format!("{entry} is number {} of installation {}", signed.counter, writer.who);
+                match expected {
+                    Some(expected) => format!("{is}, {expected} is missing"),
+                    None => format!("{is}, after number {before}, which has no next"),
+                }
             };
-            (signed.counter != expected).then(text)
+            (expected != Some(signed.counter)).then(text)
         })
     }
 
@@ -275,8 +381,9 @@ impl<'k, 's> Signatures<'k, 's> {
         });
         unconfirmed
             .map(|w| {
+                let entries = if w.entries == 1 { "entry is" } else { "entries are" };
                 format!(
-                    "{} entries are signed by installation {}, whose key nobody has confirmed here: midwatch key trust {}",
+                    "{} {entries} signed by installation {}, whose key nobody has confirmed here: midwatch key trust {}",
                     w.entries, w.who, w.fingerprint
                 )
             })

@@ -141,7 +141,7 @@ async fn chain(journal: &JournalView<'_>, out: &mut Verified, copy: &mut CopyChe
     let keys = KnownKeys::read(sql, &mut *tx, journal.signer).await?;
     out.findings.extend(keys.findings());
     let before = out.findings.len();
-    let mut signatures = Signatures::new(&keys, journal.target);
+    let mut signatures = Signatures::new(&keys, journal.target, copy.signed_from());
     let (mut prev, mut last) = (String::new(), 0_i64);
     loop {
         let filter = EventFilter { after: last, limit: Some(PAGE), ..EventFilter::default() };

@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde::Serialize;
 
 use crate::engine::model::installation::EntrySignature;
+use crate::engine::model::json::field;
 use sha2::{Digest as _, Sha256};
 
 /// An entry.
@@ -34,9 +35,23 @@ impl Event {
         serde_json::from_str(&self.body).unwrap_or_default()
     }
 
+    /// By this outcome its run has ended for good: nothing of it is left to do.
+    pub fn is_final(&self) -> bool {
+        self.kind == "outcome" && field(&self.parsed(), "resumable").as_bool() == Some(false)
+    }
+
     /// The sha256 of all of it, the signature included.
     pub fn sum(&self) -> String {
         hex::encode(Sha256::digest(serde_json::to_vec(self).unwrap_or_default()))
+    }
+
+    /// The sha256 of what the entries of a run say, and of their order: a server computes the same of its rows.
+    pub fn sum_of(entries: &[Self]) -> String {
+        let mut sum = Sha256::new();
+        for entry in entries {
+            sum.update(format!("{} {}\n", entry.seq, entry.computed_hash()).as_bytes());
+        }
+        hex::encode(sum.finalize())
     }
 
     /// The hash that this entry must have.

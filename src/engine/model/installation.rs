@@ -115,6 +115,12 @@ pub struct Pin {
     pub first_seen: String,
     /// How far it is believed.
     pub standing: Standing,
+    /// The fingerprint of the key that came after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaced_by: Option<String>,
+    /// The operator has said that it is not believed: no other key's signature changes that.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub untrusted: bool,
 }
 
 #[cfg(test)]

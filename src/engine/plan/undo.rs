@@ -239,7 +239,7 @@ pub(in crate::engine) async fn signature_note(
         origin::of_run(planning.facts, &known, run, &plan).await
     };
     match origin.await {
-        Ok(origin) => origin.note(),
+        Ok(origin) => origin.plan.note(),
         Err(e) => Some(format!("whose plan the journal has cannot be told: {}", e.message)),
     }
 }

@@ -55,4 +55,8 @@ pub struct Mark {
     pub hash: String,
     /// The last entry that was written into the copy.
     pub copied: i64,
+    /// The first entry that this installation has signed in the journal: later ones are signed, whatever the journal
+    /// says of itself. Absent: none, or an earlier version has kept this mark.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed_from: Option<i64>,
 }

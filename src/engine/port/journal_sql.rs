@@ -82,6 +82,10 @@ pub trait JournalSql: Sync {
     fn strays<'a>(&'a self, tx: &'a mut dyn ReadTx) -> Fut<'a, Result<Vec<String>>>;
     /// The first entry that is signed.
     fn first_signed<'a>(&'a self, tx: &'a mut dyn ReadTx) -> Fut<'a, Result<Option<i64>>>;
+    /// From this entry on, the first whose hash is not that of what it says, or that does not follow the one before.
+    fn chain_break<'a>(&'a self, tx: &'a mut dyn ReadTx, from: i64) -> Fut<'a, Result<Option<i64>>>;
+    /// The first entry that names each installation, by fingerprint.
+    fn first_entries<'a>(&'a self, tx: &'a mut dyn ReadTx) -> Fut<'a, Result<Vec<(String, i64)>>>;
 }
 
 /// What makes the journal.

@@ -19,6 +19,8 @@ pub trait Signer: std::fmt::Debug + Send + Sync {
     fn pin(&self, seen: &[Installation]) -> Result<()>;
     /// From now on this key is believed.
     fn trust(&self, fingerprint: &str) -> Result<Pin>;
+    /// From now on it is not, until it is trusted again.
+    fn untrust(&self, fingerprint: &str) -> Result<Pin>;
     /// A new key in place of ours, signed by it.
     fn rotate(&self) -> Result<Installation>;
 

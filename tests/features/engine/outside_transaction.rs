@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use midwatch::engine::Engine;
-use midwatch::engine::gate::guard::{Approved, Circumstances, Guard, TypedPhrase};
+use midwatch::engine::gate::guard::{Approved, Circumstances, Guard, TypedPhrase, UnfinishedRun};
 use midwatch::engine::model::error::{Class, Error};
 use midwatch::engine::model::journal_state::JournalState;
 use midwatch::engine::model::plan::Plan;
@@ -158,8 +158,9 @@ async fn a_run_whose_plan_has_them_is_not_resumed() {
     assert_eq!(code, 3, "{value:#}");
     let told = value["error"]["message"].as_str().unwrap();
     assert_eq!(told, "step make has statements that cannot share a transaction");
+    let unfinished = UnfinishedRun { run: run.clone(), plan: alone, entries: String::new() };
     let (engine, approved) =
-        with_guard(engine, |now| Guard::default().resume(&run, alone, now).unwrap()).await;
+        with_guard(engine, |now| Guard::default().resume(unfinished, now).unwrap()).await;
     let done = engine.run(approved, &Control::default(), &|_| ()).await;
     is_refused(&done.failure.unwrap());
     assert_eq!(written(&world).await, before, "nothing is taken over, nothing is written");

@@ -7,7 +7,8 @@ use serde_json::Value;
 use sqlx::Row as _;
 use sqlx::postgres::PgConnection;
 
-use crate::engine::model::error::Error;
+use crate::dialect::postgres::error::write_error;
+use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::event::Event;
 use crate::engine::model::installation::{EntrySignature, Installation};
 use crate::engine::port::signer::Signer;
@@ -27,7 +28,7 @@ impl Signing {
         &mut self,
         connection: &mut PgConnection,
         own: &Installation,
-    ) -> Result<(), sqlx::Error> {
+    ) -> std::result::Result<(), sqlx::Error> {
         if self.listed {
             return Ok(());
         }
@@ -49,9 +50,21 @@ impl Signing {
 }
 
 /// An installation without a key writes nothing.
-fn unsigned(e: Option<Error>) -> sqlx::Error {
+fn unsigned(e: Option<Error>) -> Error {
     let why = e.map_or_else(|| "no key can be kept here".to_owned(), |e| e.one_line());
-    sqlx::Error::Configuration(format!("the entry cannot be signed: {why}").into())
+    Error::new(Class::Refused, format!("the journal's entry cannot be signed: {why}"))
+}
+
+fn failed(e: &sqlx::Error) -> Error {
+    write_error(e, "write into the journal")
+}
+
+/// A number that somebody wrote there, and that no entry of ours can come after.
+fn next(last: i64, whose: &str) -> Result<i64> {
+    last.checked_add(1).ok_or_else(|| {
+        let why = format!("{whose} has number {last}, which has no next: the journal was altered");
+        Error::new(Class::Refused, why).hint("midwatch journal verify")
+    })
 }
 
 /// Adds an entry in the transaction that is open; the head's row is locked until its end.
@@ -61,14 +74,16 @@ pub(in crate::dialect::postgres) async fn append(
     run: Option<i64>,
     kind: &str,
     body: &Value,
-) -> Result<Event, sqlx::Error> {
+) -> Result<Event> {
     let own = signing.signer.own().map_err(|e| unsigned(Some(e)))?.ok_or_else(|| unsigned(None))?;
-    signing.list_key(connection, &own).await?;
+    signing.list_key(connection, &own).await.map_err(|e| failed(&e))?;
     // One writer a target: the counter is as the lock finds it.
     let head = "select h.seq, h.hash, (select coalesce(max(e.counter), 0) from midwatch.events e where e.installation = $1) \
                 from midwatch.head h for update";
-    let head = sqlx::query(head).bind(own.fingerprint.clone()).fetch_one(&mut *connection).await?;
-    let (seq, prev): (i64, String) = (head.try_get::<i64, _>(0)? + 1, head.try_get(1)?);
+    let head = sqlx::query(head).bind(own.fingerprint.clone()).fetch_one(&mut *connection).await;
+    let head = head.and_then(|row| Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?)));
+    let (last, prev, counter): (i64, String, i64) = head.map_err(|e| failed(&e))?;
+    let seq = next(last, "the journal's head")?;
     let mut event = Event {
         seq,
         // Part of what is hashed, so as a text; the server's own times are in the runs.
@@ -81,10 +96,11 @@ pub(in crate::dialect::postgres) async fn append(
         signed: None,
     };
     event.hash = event.computed_hash();
+    let counter = next(counter, &format!("an entry of installation {}", own.fingerprint))?;
     let mut signed = EntrySignature {
         by: own.fingerprint,
         target: signing.target.clone(),
-        counter: head.try_get::<i64, _>(2)? + 1,
+        counter,
         signature: String::new(),
     };
     let signature = signing.signer.sign(&signed.text(&event.hash)).map_err(|e| unsigned(Some(e)))?;
@@ -105,7 +121,8 @@ pub(in crate::dialect::postgres) async fn append(
         .bind(signed.counter)
         .bind(signed.signature.clone())
         .execute(&mut *connection)
-        .await?;
+        .await
+        .map_err(|e| failed(&e))?;
     event.signed = Some(signed);
     Ok(event)
 }

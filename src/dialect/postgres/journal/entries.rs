@@ -23,6 +23,18 @@ const DIGEST: &str = "{sha256}";
 const SIGNED: &str = "case when signature is not null then json_build_object('by', coalesce(installation, ''), \
     'target', coalesce(signed_for, ''), 'counter', coalesce(counter, 0), 'signature', signature) end";
 
+/// What an entry's hash must be.
+const HASH: &str = "encode(sha256(convert_to(e.prev || E'\\n' || e.seq || E'\\n' || e.at || E'\\n' || coalesce(e.run::text, '') \
+    || E'\\n' || e.kind || E'\\n' || e.body, 'UTF8')), 'hex')";
+
+/// The sum of a run's entries ([`Event::sum_of`]) before one; `$1`: the run, `$2`: that entry.
+pub(in crate::dialect::postgres) fn sum_before() -> String {
+    format!(
+        "select encode(sha256(convert_to(coalesce(string_agg(e.seq || ' ' || {HASH} || E'\\n', '' order by e.seq), ''), \
+         'UTF8')), 'hex') from midwatch.events e where e.run = $1 and e.seq < $2"
+    )
+}
+
 pub(in crate::dialect::postgres) async fn installations(tx: &mut dyn ReadTx) -> Result<Vec<Installation>> {
     let there = "select 'yes' where to_regclass('midwatch.installations') is not null";
     if tx.texts(&Sql::new(there)).await?.is_empty() {
@@ -131,4 +143,27 @@ pub(in crate::dialect::postgres) async fn first_signed(tx: &mut dyn ReadTx) -> R
     let sql = "select min(e.seq)::text from (values (null::text)) none(signature) \
                cross join lateral (select seq from midwatch.events where signature is not null order by seq limit 1) e";
     Ok(tx.texts(&Sql::new(sql)).await?.into_iter().flatten().next().and_then(|t| t.parse().ok()))
+}
+
+pub(in crate::dialect::postgres) async fn chain_break(tx: &mut dyn ReadTx, from: i64) -> Result<Option<i64>> {
+    let sql = format!(
+        "select min(e.seq)::text from (select *, lag(seq) over w as seq_before, lag(hash) over w as hash_before \
+         from midwatch.events where seq >= $1 window w as (order by seq)) e \
+         where e.hash is distinct from {HASH} or e.seq_before is not null \
+         and (e.seq - 1 <> e.seq_before or e.prev is distinct from e.hash_before)"
+    );
+    let found = tx.texts(&Sql::new(sql).bind([Param::Int(from)])).await?;
+    Ok(found.into_iter().flatten().next().and_then(|t| t.parse().ok()))
+}
+
+pub(in crate::dialect::postgres) async fn first_entries(tx: &mut dyn ReadTx) -> Result<Vec<(String, i64)>> {
+    #[derive(Deserialize)]
+    struct First {
+        by: String,
+        seq: i64,
+    }
+    let sql = "select e.installation as by, min(e.seq) as seq from midwatch.events e \
+               where e.installation is not null group by 1 order by 1";
+    let first: Vec<First> = tx.fetch(&Sql::new(sql)).await?;
+    Ok(first.into_iter().map(|f| (f.by, f.seq)).collect())
 }

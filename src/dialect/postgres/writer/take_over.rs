@@ -6,8 +6,9 @@ use sqlx::{AssertSqlSafe, Row as _};
 use super::PgWriter;
 use crate::dialect::postgres::error::write_error;
 use crate::dialect::postgres::journal::digests;
-use crate::dialect::postgres::journal::entries::ALTERED_RUNS;
+use crate::dialect::postgres::journal::entries::{ALTERED_RUNS, sum_before};
 use crate::dialect::postgres::lock::{self, GONE};
+use crate::dialect::postgres::search_path::OWN_PATH;
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::event::Event;
 use crate::engine::model::json::{extend, field};
@@ -31,8 +32,8 @@ impl PgWriter {
         serde_json::from_str(&text).map_err(|e| Error::new(Class::Failed, format!("failed to {what}: {e}")))
     }
 
-    /// What is gone on with must be what was approved: the chained intent says what that was.
-    async fn check_unaltered(&mut self, run: i64) -> Result<()> {
+    /// The planned rows must be those that were approved: the chained intent says which.
+    async fn check_planned(&mut self, run: i64) -> Result<()> {
         let sql = "select body from midwatch.events where run = $1 and kind = 'intent' order by seq limit 1";
         let body: Option<String> = sqlx::query(sql)
             .bind(run)
@@ -51,6 +52,11 @@ impl PgWriter {
                 "somebody has altered the journal: midwatch journal verify; undo takes back what was done",
             ));
         }
+        Ok(())
+    }
+
+    /// The run's row, which is locked, must be as its entries say.
+    async fn check_row(&mut self, run: i64) -> Result<()> {
         let what = "compare the run with its entries";
         let altered = sqlx::query(ALTERED_RUNS)
             .bind(run.to_string())
@@ -69,6 +75,24 @@ impl PgWriter {
             .hint("somebody has altered the journal: midwatch journal verify"))
     }
 
+    /// The entries before ours must be those that were judged: nobody has added or altered one meanwhile. What comes after
+    /// ours is signed by us, or found.
+    async fn check_entries(&mut self, run: i64, ours: i64) -> Result<()> {
+        let Some(judged) = self.judged.clone() else { return Ok(()) };
+        let sum: String = sqlx::query(AssertSqlSafe(sum_before()))
+            .bind(run)
+            .bind(ours)
+            .fetch_one(&mut self.work)
+            .await
+            .and_then(|row| row.try_get(0))
+            .map_err(|e| write_error(&e, "compare the run's entries"))?;
+        if sum == judged {
+            return Ok(());
+        }
+        let what = format!("entries of run {run} were added or altered since it was looked at");
+        Err(Error::new(Class::Refused, what).hint("nothing was done; midwatch journal verify"))
+    }
+
     /// Takes the fence of a run whose sessions are all gone.
     pub(super) async fn take_fence(
         &mut self,
@@ -81,7 +105,7 @@ impl PgWriter {
         let which = if let Some(fence) = mine {
             format!("r.fence = {fence}")
         } else {
-            self.check_unaltered(run).await?;
+            self.check_planned(run).await?;
             "(r.outcome = 'running' or r.resumable) and not exists (select from midwatch.runs u \
              where u.applied > 0 and (u.undoes = r.id or u.undoes = r.undoes and u.id > r.id))"
                 .to_owned()
@@ -89,6 +113,13 @@ impl PgWriter {
         let me = self.name.clone();
         let outcome = async {
             self.open_tx().await?;
+            // All of it is ours, whatever path the plan's statements have.
+            self.raw("set the search path", &format!("set local search_path = {OWN_PATH}")).await?;
+            if mine.is_none() {
+                let row = sqlx::query("select from midwatch.runs where id = $1 for update").bind(run);
+                row.execute(&mut self.work).await.map_err(|e| write_error(&e, "take the run over"))?;
+                self.check_row(run).await?;
+            }
             let sql = format!("update midwatch.runs r set fence = nextval('midwatch.fences'), lock_pid = $2, backends = array[$3], \
                        outcome = 'running', ended_at = null, resumable = false, message = null, beat_at = clock_timestamp() \
                        where r.id = $1 and {which}");
@@ -111,6 +142,9 @@ impl PgWriter {
             let row = self.json(sql, run, "take the run over").await?;
             extend(&mut body, row);
             let event = self.event(run, kind, &body).await?;
+            if mine.is_none() {
+                self.check_entries(run, event.seq).await?;
+            }
             self.commit("take the run over").await?;
             Ok((begun, event))
         }

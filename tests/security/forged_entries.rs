@@ -1,0 +1,244 @@
+//! Entries that others add to runs: whoever may write into the journal, with a key of its own, tries to have something
+//! done once more.
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use midwatch::engine::model::event::Event;
+use midwatch::engine::model::progress::Control;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use crate::desk::Desk;
+use crate::intruder::{Intruder, Key};
+
+/// A row of a finished run that holds again what it held before: going on with the run would write it.
+struct Reverted {
+    select: String,
+    value: String,
+}
+
+impl Reverted {
+    async fn first(desk: &Desk, plan: &Value) -> Self {
+        let (table, row) = (plan["steps"][0]["action"]["table"].as_str().unwrap(), &plan["diff"][0]);
+        let id = row["key"]["id"].as_str().unwrap();
+        let (column, before) = row["before"].as_object().unwrap().iter().next().unwrap();
+        let value = before.as_str().unwrap().to_owned();
+        desk.sql(&format!(
+            "set session_replication_role = replica; update {table} set {column} = '{value}' where id = '{id}'"
+        ))
+        .await;
+        Self { select: format!("select {column}::text from {table} where id = '{id}'"), value }
+    }
+
+    async fn is_untouched(&self, desk: &Desk) {
+        assert_eq!(desk.value(&self.select).await, self.value, "the row was written again");
+    }
+}
+
+/// A finished run, and a row of it that would be written if it went on.
+async fn finished(desk: &Desk) -> (String, Value, Reverted) {
+    let plan = desk.plan("plan.json", &["plan", "backfill", "--set", "limit=1"]);
+    let (code, value) = desk.apply("plan.json", &plan);
+    assert_eq!(code, 0, "{value:#}");
+    let reverted = Reverted::first(desk, &plan).await;
+    (value["run"]["id"].as_str().unwrap().to_owned(), plan, reverted)
+}
+
+/// At ec6755a two entries of any key did it: with one own entry all of a run was taken for our own, and `resume` wrote a row
+/// of a finished run once more, without a phrase. (4eabe32 signed nothing and believed every entry.)
+#[tokio::test]
+async fn a_finished_run_is_not_reopened() {
+    let desk = Desk::new().await;
+    let intruder = Intruder::admitted(&desk).await;
+    let (run, plan, reverted) = finished(&desk).await;
+    let key = Key::new();
+    intruder.list(&key, "dana@laptop", None).await;
+    intruder.reopens(&key, &run).await;
+    let phrase = plan["phrase"].as_str().unwrap();
+    let attempts = || [vec!["resume", &run], vec!["resume", &run, "--confirm", phrase]];
+    for args in attempts() {
+        let (code, value) = desk.json(&args);
+        reverted.is_untouched(&desk).await;
+        assert_eq!(code, 3, "{value:#}");
+    }
+    // Nor by a key that is trusted: what this installation has ended stays so.
+    assert_eq!(desk.json(&["key", "trust", &key.fingerprint]).0, 0);
+    for args in attempts() {
+        let (code, value) = desk.json(&args);
+        reverted.is_untouched(&desk).await;
+        assert_eq!(code, 3, "{value:#}");
+    }
+    let (code, value) = desk.json(&["journal", "verify"]);
+    assert_eq!(code, 1, "{value:#}");
+    assert!(value["journal"]["findings"].to_string().contains("which ended with entry"), "{value:#}");
+}
+
+/// The same of a run that was interrupted: an entry of another makes it a run that is looked at first.
+#[tokio::test]
+async fn an_interrupted_run_with_an_entry_of_another_is_not_ones_own() {
+    let desk = Desk::new().await;
+    let intruder = Intruder::admitted(&desk).await;
+    let (run, plan) = desk.interrupted("plan.json").await;
+    let images = format!("select count(*)::text from midwatch.images where run = {run}");
+    let before = desk.value(&images).await;
+    let key = Key::new();
+    intruder.list(&key, "erin@laptop", None).await;
+    intruder.writes(&key, Some(&run), "note", &json!({ "text": "hello" })).await;
+    let confirmed = ["resume", &run, "--confirm", plan["phrase"].as_str().unwrap()];
+    for args in [&confirmed[..2], &confirmed] {
+        let (code, value) = desk.json(args);
+        assert_eq!((code, desk.value(&images).await), (3, before.clone()), "{value:#}");
+        assert_eq!(value["plan"]["digest"], plan["digest"], "the plan is shown: {value:#}");
+        let hint = value["error"]["hint"].as_str().unwrap();
+        assert!(hint.contains(&format!("key trust {}", key.fingerprint)), "{value:#}");
+    }
+    assert_eq!(desk.json(&["key", "trust", &key.fingerprint]).0, 0);
+    let (code, value) = desk.json(&confirmed[..2]);
+    assert_eq!((code, desk.value(&images).await), (3, before), "{value:#}");
+    let (code, value) = desk.json(&confirmed);
+    assert_eq!((code, value["run"]["outcome"].as_str()), (0, Some("applied")), "{value:#}");
+}
+
+/// At ec6755a the entries were judged on one session, and the run was taken over on another, which believed any entry.
+#[tokio::test]
+async fn an_entry_that_comes_after_the_judgement_is_noticed() {
+    let desk = Desk::new().await;
+    let intruder = Intruder::admitted(&desk).await;
+    let (run, _) = desk.interrupted("plan.json").await;
+    let images = format!("select count(*)::text from midwatch.images where run = {run}");
+    let before = desk.value(&images).await;
+    let engine = desk.engine().await;
+    let approved = engine.review_resume(&run).await.unwrap().unwrap();
+    let key = Key::new();
+    intruder.list(&key, "erin@laptop", None).await;
+    intruder.writes(&key, Some(&run), "note", &json!({ "text": "hello" })).await;
+    let done = engine.run(approved, &Control::default(), &|_| ()).await;
+    assert_eq!(desk.value(&images).await, before, "{done:?}");
+    assert!(done.failure.unwrap().message.contains("were added or altered"));
+}
+
+/// At ec6755a `journal verify` panicked on the first journal (exit 101), and `apply` on the others.
+#[tokio::test]
+async fn numbers_at_the_end_of_their_range_end_no_program() {
+    let desk = Desk::new().await;
+    let intruder = Intruder::admitted(&desk).await;
+    let key = Key::new();
+    intruder.list(&key, "erin@laptop", None).await;
+    for counter in [i64::MAX, i64::MIN] {
+        intruder.entry((&key, &key.fingerprint, counter), None, "note", &json!({})).await;
+    }
+    let (code, value) = desk.json(&["journal", "verify"]);
+    assert_eq!(code, 1, "{value:#}");
+    assert!(value["journal"]["findings"].to_string().contains("which has no next"), "{value:#}");
+    let plan = desk.plan("plan.json", &["plan", "backfill", "--set", "limit=8"]);
+    let (_, exported) = desk.json(&["key", "export"]);
+    let ours = exported["keys"][0]["fingerprint"].as_str().unwrap();
+    intruder.entry((&key, ours, i64::MAX), None, "note", &json!({})).await;
+    let (code, value) = desk.apply("plan.json", &plan);
+    let message = value["error"]["message"].as_str().unwrap_or_default();
+    assert!(code != 101 && message.contains(&i64::MAX.to_string()), "{code} {value:#}");
+    intruder.sql(&format!("update midwatch.head set seq = {}", i64::MAX)).await;
+    let (code, value) = desk.apply("plan.json", &plan);
+    let message = value["error"]["message"].as_str().unwrap_or_default();
+    assert!(code != 101 && message.contains("the journal's head has number"), "{code} {value:#}");
+    let (code, value) = desk.json(&["journal", "verify"]);
+    assert_eq!(code, 1, "{value:#}");
+    assert_eq!(desk.value("select count(*)::text from midwatch.images").await, "0", "rows were changed");
+}
+
+/// What an earlier version signed a plan with: `plan.key`, as it is in the state directory.
+fn signed_by_an_earlier_version(desk: &Desk, digest: &str) -> String {
+    let key = [7_u8; 32];
+    let path = desk.state().join("plan.key");
+    std::fs::write(&path, key).unwrap();
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let mut mac = Hmac::<Sha256>::new_from_slice(&key).unwrap();
+    mac.update(digest.as_bytes());
+    format!("{:.8}:{}", hex::encode(Sha256::digest(key)), hex::encode(mac.finalize().into_bytes()))
+}
+
+/// A run with the plan of another, unsigned and chained as an earlier version would have written it; its number.
+async fn replayed(desk: &Desk, run: &str, plan: &Value) -> String {
+    let text = format!("$plan${plan}$plan$");
+    let again = desk
+        .value(&format!(
+            "insert into midwatch.runs (operation, name, target, plan, plan_text, digest, operator, fence, planned, outcome, resumable)
+             select operation, name, target, {text}, {text}, digest, operator, nextval('midwatch.fences'), planned, 'failed', true
+             from midwatch.runs where id = {run} returning id::text"
+        ))
+        .await;
+    desk.sql(&format!(
+        "insert into midwatch.planned_rows select {again}, step, seq, unit, key, before, after from midwatch.planned_rows where run = {run}"
+    ))
+    .await;
+    let planned = desk
+        .value(&format!(
+            "select count(*) || ':' || coalesce(sum(hashint8extended(seq, step) + jsonb_hash_extended(key, 2)::numeric
+             + jsonb_hash_extended(coalesce(before, 'null'), 0) + jsonb_hash_extended(coalesce(after, 'null'), 1))::text, '')
+             from midwatch.planned_rows where run = {again}"
+        ))
+        .await;
+    let intent = format!("select body from midwatch.events where run = {run} and kind = 'intent'");
+    let mut intent: Value = serde_json::from_str(&desk.value(&intent).await).unwrap();
+    for new in ["fence", "lock_pid", "backends", "undone_fence", "text_sha256"] {
+        intent.as_object_mut().unwrap().remove(new);
+    }
+    let began = format!("select started_at::text from midwatch.runs where id = {again}");
+    (intent["planned"], intent["began"]) = (json!(planned), json!(desk.value(&began).await));
+    let outcome = json!({ "outcome": "failed", "resumable": true, "verified": null, "message": null });
+    for (kind, body) in [("intent", intent), ("outcome", outcome)] {
+        let head = desk.value("select seq || ' ' || hash from midwatch.head").await;
+        let (seq, prev) = head.split_once(' ').unwrap();
+        let (seq, run) = (seq.parse::<i64>().unwrap() + 1, Some(again.clone()));
+        let (at, prev) = ("2026-11-30T00:00:00.000000Z".to_owned(), prev.to_owned());
+        let body = body.to_string();
+        let mut event =
+            Event { seq, at, run, kind: kind.into(), body, prev, hash: String::new(), signed: None };
+        event.hash = event.computed_hash();
+        desk.sql(&format!(
+            "insert into midwatch.events (seq, at, run, kind, body, prev, hash)
+             values ({seq}, '{}', {again}, '{kind}', $body${}$body$, '{}', '{hash}');
+             update midwatch.head set seq = {seq}, hash = '{hash}'",
+            event.at,
+            event.body,
+            event.prev,
+            hash = event.hash
+        ))
+        .await;
+    }
+    again
+}
+
+/// At 4eabe32 any plan in the journal was carried out; at ec6755a that of a finished run of an earlier version, whose own
+/// signature stands in it, once more, after its owner had removed all signatures from the journal: `resume` wrote, exit 0.
+#[tokio::test]
+async fn a_plan_of_an_earlier_version_is_not_carried_out_twice() {
+    let desk = Desk::new().await;
+    let (run, plan, reverted) = finished(&desk).await;
+    let text = desk.value(&format!("select plan_text from midwatch.runs where id = {run}")).await;
+    let mut old: Value = serde_json::from_str(&text).unwrap();
+    old["signature"] = json!(signed_by_an_earlier_version(&desk, plan["digest"].as_str().unwrap()));
+    desk.sql(
+        "set session_replication_role = replica; delete from midwatch.installations;
+         update midwatch.events set installation = null, signed_for = null, counter = null, signature = null",
+    )
+    .await;
+    let again = replayed(&desk, &run, &old).await;
+    let phrase = plan["phrase"].as_str().unwrap();
+    for args in [vec!["resume", &again], vec!["resume", &again, "--confirm", phrase]] {
+        let (code, value) = desk.json(&args);
+        reverted.is_untouched(&desk).await;
+        assert_eq!(code, 3, "{value:#}");
+    }
+    let (code, value) = desk.json(&["journal", "verify"]);
+    assert_eq!(code, 1, "{value:#}");
+    assert!(value["journal"]["findings"].to_string().contains("is not signed any more"), "{value:#}");
+    // Where nobody can tell that entries were signed, the plan's run is still not one that was begun here.
+    for file in std::fs::read_dir(desk.state().join("journal")).unwrap().map(|f| f.unwrap().path()) {
+        if file.to_str().unwrap().ends_with("mark.json") {
+            std::fs::remove_file(file).unwrap();
+        }
+    }
+    let (code, value) = desk.json(&["resume", &again]);
+    reverted.is_untouched(&desk).await;
+    assert_eq!((code, &value["plan"]["digest"]), (3, &plan["digest"]), "{value:#}");
+}

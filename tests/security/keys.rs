@@ -1,0 +1,159 @@
+//! Keys that were stolen, replaced, or take another's name; and what another installation may go on with.
+
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt};
+
+use serde_json::{Value, json};
+
+use crate::desk::Desk;
+use crate::intruder::{Intruder, Key};
+
+fn own_key(desk: &Desk) -> String {
+    let (_, exported) = desk.json(&["key", "export"]);
+    exported["keys"][0]["fingerprint"].as_str().unwrap().to_owned()
+}
+
+fn findings(desk: &Desk) -> String {
+    let (code, value) = desk.json(&["journal", "verify"]);
+    assert_eq!(code, 1, "{value:#}");
+    value["journal"]["findings"].to_string()
+}
+
+/// At ec6755a `key rotate` revoked nothing: entries of the old key were ours for ever, also after entries of the new one, and
+/// were written into our own copy. (4eabe32 had no keys.)
+#[tokio::test]
+async fn a_key_that_was_replaced_signs_nothing_any_more() {
+    let desk = Desk::new().await;
+    let intruder = Intruder::admitted(&desk).await;
+    let (run, plan) = desk.interrupted("plan.json").await;
+    let stolen = Key::stolen(&desk.state().join("installation.key"));
+    assert_eq!(desk.json(&["key", "rotate"]).0, 0);
+    desk.applied("new.json", &["plan", "init", "--set", &format!("operators={}", intruder.role())]);
+    let images = format!("select count(*)::text from midwatch.images where run = {run}");
+    let before = desk.value(&images).await;
+    intruder.writes(&stolen, Some(&run), "note", &json!({ "text": "of the thief" })).await;
+    let phrase = plan["phrase"].as_str().unwrap();
+    for args in [vec!["resume", &run], vec!["resume", &run, "--confirm", phrase]] {
+        let (code, value) = desk.json(&args);
+        assert_eq!((code, desk.value(&images).await), (3, before.clone()), "{value:#}");
+    }
+    let found = findings(&desk);
+    assert!(found.contains("was replaced by"), "{found}");
+    desk.applied("more.json", &["plan", "init", "--set", &format!("operators={}", intruder.role())]);
+    let copy = std::fs::read_to_string(desk.copy()).unwrap();
+    assert!(!copy.contains("of the thief"), "the thief's entry is in our copy");
+    // A key that the stolen one has signed is not ours either.
+    let next = Key::new();
+    intruder.list(&next, "dana@laptop", Some(&stolen)).await;
+    intruder.writes(&next, Some(&run), "note", &json!({})).await;
+    let (_, listed) = desk.json(&["key", "list"]);
+    let of = |key: &Value| (key["fingerprint"] == next.fingerprint.as_str()).then(|| key["standing"].clone());
+    let standing: Vec<_> = listed["keys"].as_array().unwrap().iter().filter_map(of).collect();
+    assert!(standing.iter().all(|s| s == "unconfirmed"), "{listed:#}");
+    let found = findings(&desk);
+    assert!(found.contains("the old key was used after that"), "{found}");
+}
+
+/// At ec6755a there was no way back from `key trust`.
+#[tokio::test]
+async fn a_key_is_untrusted_again() {
+    let desk = Desk::new().await;
+    let (run, plan) = desk.interrupted("plan.json").await;
+    let other = desk.another();
+    let (key, applied) =
+        (own_key(&desk), format!("select applied::text from midwatch.runs where id = {run}"));
+    let confirmed = ["resume", &run, "--confirm", plan["phrase"].as_str().unwrap()];
+    // At ec6755a the phrase was enough: the key needed nobody's word.
+    let (code, value) = other.json(&confirmed);
+    assert_eq!((code, desk.value(&applied).await.as_str()), (3, "8"), "{value:#}");
+    assert_eq!(other.json(&["key", "trust", &key]).0, 0);
+    assert_eq!(other.json(&["key", "untrust", &key]).0, 0);
+    let (code, value) = other.json(&confirmed);
+    assert_eq!((code, desk.value(&applied).await.as_str()), (3, "8"), "{value:#}");
+    assert!(value["error"]["message"].as_str().unwrap().contains("nobody has confirmed"), "{value:#}");
+    // Not by another key's signature, and not one's own.
+    assert_eq!(desk.json(&["key", "rotate"]).0, 0);
+    assert_eq!(other.json(&["key", "untrust", &own_key(&other)]).0, 2);
+    assert_eq!(other.json(&["key", "trust", &key]).0, 0);
+    let (code, value) = other.json(&confirmed);
+    assert_eq!((code, desk.value(&applied).await.as_str()), (0, "24"), "{value:#}");
+}
+
+/// At ec6755a another installation went on with irreversible work on production by the phrase alone, where `apply` is
+/// refused without a console, and without the database's name. At 4eabe32 it needed no phrase.
+#[tokio::test]
+async fn a_run_of_another_is_confirmed_as_a_new_plan_is() {
+    let desk = Desk::new().await;
+    let policy = "headless_irreversible = true\n";
+    desk.configure_as("production", policy);
+    let fix = desk.applied("fix.json", &["plan", "fix", "duplicate_clock_in"]);
+    let plan = desk.plan("undo.json", &["undo", fix["id"].as_str().unwrap()]);
+    assert_eq!(plan["reversible"], "no", "{plan:#}");
+    let database = desk.value("select current_database()").await;
+    // What the rows that it writes refer to.
+    let hold = "select from employees for update";
+    let run = desk.stopped_by(hold, "undo.json", &plan, &["--confirm-target", &database]).await;
+    let applied = format!("select applied::text from midwatch.runs where id = {run}");
+    let other = desk.another();
+    assert_eq!(other.json(&["key", "trust", &own_key(&desk)]).0, 0);
+    let confirmed = ["resume", &run, "--confirm", plan["phrase"].as_str().unwrap()];
+    let refused = async |why: &str, args: &[&str]| {
+        let (code, value) = other.json(args);
+        assert_eq!((code, desk.value(&applied).await.as_str()), (3, "0"), "{value:#}");
+        assert!(value.to_string().contains(why), "{why}: {value:#}");
+    };
+    other.configure_as("production", "");
+    refused("not done without the console", &confirmed).await;
+    other.configure_as("production", policy);
+    refused("the database's name is asked for", &confirmed).await;
+    let (code, value) = other.json(&[&confirmed[..], &["--confirm-target", &database]].concat());
+    assert_eq!((code, value["run"]["outcome"].as_str()), (0, Some("applied")), "{value:#}");
+}
+
+/// At ec6755a a key took the name of one that was trusted before it was seen, or said that it came after any other, and
+/// `journal verify` found nothing.
+#[tokio::test]
+async fn a_key_under_the_name_of_a_trusted_one_is_found() {
+    let desk = Desk::new().await;
+    let intruder = Intruder::admitted(&desk).await;
+    let other = desk.another();
+    let name = desk.value("select name from midwatch.installations limit 1").await;
+    assert_eq!(other.json(&["key", "trust", &own_key(&desk)]).0, 0);
+    let (code, value) = other.json(&["journal", "verify"]);
+    assert_eq!(code, 0, "{value:#}");
+    let (first, second) = (Key::new(), Key::new());
+    // Each says that it came after the other, which has signed that.
+    intruder.list(&first, &name, Some(&second)).await;
+    intruder.list(&second, &name, Some(&first)).await;
+    for key in [&first, &second] {
+        intruder.writes(key, None, "note", &json!({})).await;
+    }
+    let found = findings(&other);
+    for key in [&first, &second] {
+        let finding = format!("installation {} ({name}) has another key than", key.fingerprint);
+        assert!(found.contains(&finding), "{found}");
+    }
+}
+
+/// At ec6755a a key file of another user was used, and its mode looked at after it had been read.
+#[tokio::test]
+async fn a_key_file_that_others_may_read_or_own_is_refused() {
+    let desk = Desk::new().await;
+    desk.applied("plan.json", &["plan", "backfill", "--set", "limit=8"]);
+    let key = desk.state().join("installation.key");
+    let set = |mode| std::fs::set_permissions(&key, PermissionsExt::from_mode(mode)).unwrap();
+    let runs = "select count(*)::text from midwatch.runs";
+    let before = desk.value(runs).await;
+    let refused = async |why: &str| {
+        let (code, value) = desk.json(&["plan", "backfill", "--set", "limit=8"]);
+        assert!(code != 0 && value.to_string().contains(why), "{why}: {code} {value:#}");
+        assert_eq!(desk.value(runs).await, before);
+    };
+    set(0o640);
+    refused("can be read by others").await;
+    set(0o600);
+    if std::fs::metadata(&key).unwrap().uid() == 0
+        && std::os::unix::fs::chown(&key, Some(65534), None).is_ok()
+    {
+        refused("belongs to another user").await;
+    }
+}
