@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::engine::model::error::Result;
+use crate::engine::model::error::{Error, Result};
 use crate::engine::model::event::Event;
 use crate::engine::model::identity::Identity;
 use crate::engine::model::installation::{Installation, Pin, Standing, replacement_text};
@@ -71,6 +71,25 @@ impl<'s> KnownKeys<'s> {
         let listed = sql.installations(tx).await?;
         signer.pin(&listed)?;
         Ok(Self { listed, pins: signer.pins()?, own: signer.own()?, signer })
+    }
+
+    /// The same for who only looks: keys of this machine that cannot be read are as if there were none, and that is said.
+    pub async fn read_what_can_be(
+        sql: &dyn Dialect,
+        tx: &mut dyn ReadTx,
+        signer: &'s dyn Signer,
+    ) -> Result<(Self, Vec<String>)> {
+        let listed = sql.installations(tx).await?;
+        let mut unread = Vec::new();
+        let mut told = |e: Error| {
+            if !unread.contains(&e.message) {
+                unread.push(e.message);
+            }
+        };
+        signer.pin(&listed).unwrap_or_else(&mut told);
+        let pins = signer.pins().map_err(&mut told).unwrap_or_default();
+        let own = signer.own().map_err(&mut told).unwrap_or_default();
+        Ok((Self { listed, pins, own, signer }, unread))
     }
 
     fn key(&self, fingerprint: &str) -> Option<(String, String)> {
@@ -275,8 +294,9 @@ impl<'k, 's> Signatures<'k, 's> {
         });
         unconfirmed
             .map(|w| {
+                let (entries, are) = if w.entries == 1 { ("entry", "is") } else { ("entries", "are") };
                 format!(
-                    "{} entries are signed by installation {}, whose key nobody has confirmed here: midwatch key trust {}",
+                    "{} {entries} {are} signed by installation {}, whose key nobody has confirmed here: midwatch key trust {}",
                     w.entries, w.who, w.fingerprint
                 )
             })
