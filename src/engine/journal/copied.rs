@@ -208,7 +208,9 @@ impl KeptJournal<'_> {
         loop {
             let filter = EventFilter { after: last.0, limit: Some(PAGE), ..EventFilter::default() };
             let page = sql.events(&mut *tx, &filter).await?;
-            page.iter().for_each(|event| next(&keys, event));
+            for event in &page {
+                next(&keys, event);
+            }
             let all = page.len() < PAGE as usize;
             last = page.into_iter().next_back().map_or(last, |e| (e.seq, e.hash));
             if all {

@@ -89,7 +89,7 @@ impl<'s> KnownKeys<'s> {
         signer.pin(&listed).unwrap_or_else(&mut told);
         let pins = signer.pins().map_err(&mut told).unwrap_or_default();
         let own = signer.own().map_err(&mut told).unwrap_or_default();
-        Ok((Self { listed, pins, own, signer }, unread))
+        Ok((Self { signer, listed, pins, own }, unread))
     }
 
     fn key(&self, fingerprint: &str) -> Option<(String, String)> {
