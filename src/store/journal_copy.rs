@@ -126,7 +126,11 @@ impl JournalCopy for JournalCopyFiles {
             disk::has_room_beside(&path, ROOM)?;
             Ok(healed)
         });
-        tried.map_err(|e| failed("write the journal's copy", &path, &e))
+        let healed = tried.map_err(|e| failed("write the journal's copy", &path, &e))?;
+        let _alone = alone(&path).map_err(|e| failed("write the journal's copy", &path, &e))?;
+        // There before the first entry is: the answer to its COMMIT may be lost, and then nothing of it is here.
+        self.change_mark(target, &path, |_| ())?;
+        Ok(healed)
     }
 
     fn append(&self, target: &Identity, event: &Event) -> Result<()> {

@@ -222,9 +222,13 @@ impl KeptJournal<'_> {
     /// Why the journal is not the one that was seen from this machine; none: it is. One row is read, where anything is
     /// kept here; `may_be_absent`: nothing needs to be.
     pub(in crate::engine) async fn not_as_seen(&self, may_be_absent: bool) -> Result<Option<String>> {
-        let Some(mark) = self.copy.mark(self.target)?.filter(|m| m.seq > 0) else {
+        let Some(mark) = self.copy.mark(self.target)? else {
             return if may_be_absent { Ok(None) } else { self.nothing_is_kept().await };
         };
+        if mark.seq == 0 {
+            // A run has begun here, and no entry of it has come back.
+            return Ok(None);
+        }
         let sql = self.facts.dialect();
         let mut tx = self.facts.begin(ReadOptions::default()).await?;
         let at = EventFilter { after: mark.seq - 1, limit: Some(1), ..EventFilter::default() };
