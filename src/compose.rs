@@ -81,7 +81,10 @@ pub async fn connect(selected: Selected) -> Result<Engine> {
         adapters: Adapters {
             writers,
             spools: Arc::new(SpoolFiles),
-            journal_copy: Arc::new(JournalCopyFiles::new(selected.state_dir.clone().or_else(state_dir))),
+            journal_copy: Arc::new(
+                JournalCopyFiles::new(selected.state_dir.clone().or_else(state_dir))
+                    .passing(key_file().is_some()),
+            ),
             signer: Arc::new(keyring(selected.state_dir.clone())),
             backups: sandbox.backups,
             hooks: Arc::new(CommandRunner),
@@ -126,8 +129,12 @@ fn backup_dir(selected: &Selected) -> Option<PathBuf> {
 
 /// The keys of this machine, in the state directory that is configured, else in the user's.
 pub fn keyring(configured: Option<PathBuf>) -> Keyring {
-    let named = std::env::var_os("MIDWATCH_KEY_FILE").filter(|f| !f.is_empty()).map(PathBuf::from);
-    Keyring::new(configured.or_else(state_dir), named, operator().to_string())
+    Keyring::new(configured.or_else(state_dir), key_file(), operator().to_string())
+}
+
+/// The file that the environment names for this installation's key.
+fn key_file() -> Option<PathBuf> {
+    std::env::var_os("MIDWATCH_KEY_FILE").filter(|f| !f.is_empty()).map(PathBuf::from)
 }
 
 /// Who is at the keys, as far as the machine knows; a name for the journal, not a proof.

@@ -3,11 +3,12 @@
 //!
 //! What the sandbox's own directory needs (its marker, the server's user) is not here: `sandbox/directory`.
 
-use std::fs::{DirBuilder, File, Metadata, OpenOptions, Permissions};
+use std::fs::{DirBuilder, File, Metadata, OpenOptions, Permissions, TryLockError};
 use std::io::{self, BufWriter, Read as _, Write};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use rustix::process::geteuid;
 
@@ -22,6 +23,8 @@ const NO_WAIT: i32 = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
 const LONGEST: u64 = 4 << 20;
 /// Links that lead to links, as the system follows them.
 const LINKS: u32 = 40;
+/// How often a lock is asked for again.
+const LOCK_AGAIN: Duration = Duration::from_millis(20);
 
 fn refused(path: &Path, why: &str) -> io::Error {
     io::Error::new(io::ErrorKind::PermissionDenied, format!("{} {why}", path.display()))
@@ -260,6 +263,33 @@ pub fn save(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut draft = UnfinishedFile::beside(path)?;
     draft.write_all(bytes)?;
     draft.keep()
+}
+
+/// Is there room for so many bytes beside this file? They are written into a file without a name, never into this one:
+/// another process may be adding to it.
+pub fn has_room_beside(path: &Path, bytes: usize) -> io::Result<()> {
+    let mut draft = UnfinishedFile::beside(path)?;
+    std::fs::remove_file(draft.place())?;
+    draft.write_all(&vec![b' '; bytes])?;
+    draft.settle()
+}
+
+/// Waits until no other process has this lock, no longer than `patience`. It is let go of with the value, and by the
+/// system with the process.
+pub fn lock(path: &Path, patience: Duration) -> io::Result<File> {
+    let file = append(path)?;
+    let until = Instant::now() + patience;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::Error(e)) => return Err(e),
+            Err(TryLockError::WouldBlock) if Instant::now() < until => std::thread::sleep(LOCK_AGAIN),
+            Err(TryLockError::WouldBlock) => {
+                let what = format!("another process has had {} for {} s", path.display(), patience.as_secs());
+                return Err(io::Error::new(io::ErrorKind::TimedOut, what));
+            }
+        }
+    }
 }
 
 /// A file that is being written beside its place, gone again unless it is kept.

@@ -38,6 +38,7 @@ pub const VERDICTS: &[&[VerdictSpec]] = &[
 /// Every kind of operation, in the order they are listed.
 pub const OPERATIONS: &[&dyn Operation] = &[
     &crate::engine::plan::init::Init,
+    &crate::engine::plan::accept::AcceptJournal,
     &backfill::operation::BackfillOperation,
     &anomalies::fix::FixOperation,
     &queue::resolve::Resolve,
@@ -53,7 +54,7 @@ pub const OPERATIONS: &[&dyn Operation] = &[
 ];
 
 /// Every task that a plan's step may name, a list for each feature.
-pub const RUNNERS: Runners<'static> = &[switchover::RUNNERS];
+pub const RUNNERS: Runners<'static> = &[crate::engine::run::accept::RUNNERS, switchover::RUNNERS];
 
 #[cfg(test)]
 mod tests {

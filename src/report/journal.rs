@@ -4,11 +4,17 @@ use std::fmt::Write as _;
 
 use crate::engine::journal::verify::Verified;
 
+/// A journal that was restored on purpose is accepted; what was altered in it stays a finding.
+const ACCEPT: &str = "  if an older state was restored on purpose: midwatch plan journal-accept\n";
+
 /// What was compared, and what was altered or removed.
 pub(super) fn verified(verified: &Verified) -> String {
     let mut text = String::new();
     for line in &verified.compared {
         let _ = writeln!(text, "compared  {line}");
+    }
+    for line in &verified.accepted {
+        let _ = writeln!(text, "accepted  {line}");
     }
     for finding in &verified.findings {
         let _ = writeln!(text, "✖ {finding}");
@@ -19,8 +25,12 @@ pub(super) fn verified(verified: &Verified) -> String {
     for what in &verified.unknown {
         let _ = writeln!(text, "? unknown: {what}");
     }
-    if verified.findings.is_empty() && verified.unobserved.is_empty() {
-        text.push_str("✓ nothing altered or removed was found\n");
-    }
+    let all_is_known = verified.unobserved.is_empty() && verified.unknown.is_empty();
+    text.push_str(match (verified.findings.is_empty(), all_is_known) {
+        (true, true) => "✓ nothing altered or removed was found\n",
+        (true, false) => "? nothing altered or removed was found in what could be judged\n",
+        (false, _) if verified.differs => ACCEPT,
+        (false, _) => "",
+    });
     text
 }

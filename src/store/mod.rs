@@ -1,6 +1,8 @@
 //! Files on the operator's side: planned rows, keys, the journal copy, documents of features. Nothing here knows a
 //! database.
 
+mod copy_lines;
+mod copy_place;
 mod journal_copy;
 mod key;
 mod keyring;

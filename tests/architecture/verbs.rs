@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Verbs of the engine itself.
-const OWN: [&str; 3] = ["init", "undo", "resume"];
+const OWN: [&str; 4] = ["init", "journal-accept", "undo", "resume"];
 /// The profile's schema has a section for each feature.
 const SCHEMA: &str = "engine/model/profile.rs";
 

@@ -17,8 +17,8 @@ const POLICY: &str = "batch_rows = 8\nlock_timeout_ms = 50\nlock_attempts = 1\na
 
 pub(crate) struct Desk {
     pub(crate) home: tempfile::TempDir,
-    database: String,
-    url: String,
+    pub(crate) database: String,
+    pub(crate) url: String,
     policy: String,
 }
 

@@ -8,11 +8,14 @@ use crate::engine::model::event::Event;
 use crate::engine::model::identity::Identity;
 use crate::engine::port::journal_copy::{CopiedEntry, JournalCopy, Mark};
 use crate::engine::port::journal_sql::EventFilter;
-use crate::engine::port::reader::{ReadOptions, Reader};
+use crate::engine::port::reader::{ReadOptions, Reader, Snapshot};
 use crate::engine::port::signer::Signer;
 
 /// Entries read at a time.
 const PAGE: u32 = 2_000;
+
+/// Differences that are told one by one.
+const NAMED: usize = 20;
 
 /// The copy, while the journal is read.
 #[derive(Default)]
@@ -20,8 +23,13 @@ pub(super) struct CopyCheck {
     place: Option<String>,
     entries: BTreeMap<i64, CopiedEntry>,
     mark: Option<Mark>,
+    /// What was seen on other servers, and that it is here.
+    elsewhere: Vec<(Mark, bool)>,
+    is_passing: bool,
     last: i64,
     compared: u64,
+    /// Entries that this installation has written for this database.
+    own: u64,
     lacking: Vec<i64>,
     findings: Vec<String>,
     unobserved: Vec<String>,
@@ -30,7 +38,8 @@ pub(super) struct CopyCheck {
 impl CopyCheck {
     /// All of it, and how far the journal was seen.
     pub(super) fn read(copy: &dyn JournalCopy, target: &Identity) -> Self {
-        let mut out = Self::default();
+        let mut out = Self { is_passing: copy.is_passing(), ..Self::default() };
+        out.elsewhere = copy.elsewhere(target).into_iter().map(|mark| (mark, false)).collect();
         match copy.mark(target) {
             Ok(mark) => out.mark = mark,
             Err(e) => out
@@ -59,14 +68,15 @@ impl CopyCheck {
         self.mark.as_ref().and_then(|m| m.signed_from)
     }
 
-    /// The next entry of the journal; what is wrong with it. `own`: this installation wrote it.
+    /// The next entry of the journal; what is wrong with it. `own`: this installation wrote it, for this database.
     pub(super) fn next(&mut self, event: &Event, own: bool) -> Vec<String> {
         let mut wrong = Vec::new();
+        self.own += u64::from(own);
+        for (mark, is_here) in &mut self.elsewhere {
+            *is_here |= mark.seq == event.seq && mark.hash == event.hash;
+        }
         if self.mark.as_ref().is_some_and(|m| m.seq == event.seq && m.hash != event.hash) {
-            wrong.push(format!(
-                "entry {} is not the one that was seen here: the chain was computed anew, or an older state was restored",
-                event.seq
-            ));
+            wrong.push(replaced_text(event.seq));
         }
         match self.entries.remove(&event.seq) {
             Some(kept) => {
@@ -84,32 +94,82 @@ impl CopyCheck {
     /// The journal ends with this entry, and was seen with a later one.
     pub(super) fn shorter(&self, last: i64) -> Option<String> {
         let mark = self.mark.as_ref().filter(|m| m.seq > last)?;
-        Some(format!(
-            "the journal ends with entry {last}, and entry {} was seen here: it was cut, or an older state was restored",
-            mark.seq
-        ))
+        Some(shorter_text(last, mark.seq))
     }
 
-    /// What the look at the copy found.
-    pub(super) fn ended(mut self) -> CopyVerdict {
+    /// What the look at the copy found. What the journal lacks is known only where it was read to its end.
+    pub(super) fn ended(mut self, read_to_end: bool) -> CopyVerdict {
         let copied = self.mark.as_ref().map_or(self.last, |m| m.copied.max(self.last));
-        let (gone, behind): (Vec<i64>, Vec<i64>) = self.lacking.into_iter().partition(|seq| *seq <= copied);
+        let lacking = std::mem::take(&mut self.lacking);
+        let (gone, behind): (Vec<i64>, Vec<i64>) = lacking.into_iter().partition(|seq| *seq <= copied);
         if !gone.is_empty() {
             self.findings.push(format!("the copy lacks {}, which this installation wrote", ranges(&gone)));
         }
-        let strange = self.entries.iter().map(|(seq, entry)| {
-            format!("entry {seq} ({}) is in the copy and not in the journal", entry.kind)
-        });
-        self.findings.extend(strange);
+        let mut unknown = Vec::new();
+        if read_to_end {
+            let strange = self.entries.iter().map(|(seq, entry)| {
+                format!("entry {seq} ({}) is in the copy and not in the journal", entry.kind)
+            });
+            self.findings.extend(strange);
+            if self.mark.is_none() && self.last == 0 && self.own > 0 {
+                self.nothing_is_kept(&mut unknown);
+            }
+        }
         CopyVerdict {
             place: self.place,
             compared: self.compared,
             findings: self.findings,
+            unknown,
             unobserved: self.unobserved,
             behind: (!behind.is_empty())
                 .then(|| format!("the copy is behind by {}: the next run adds that", ranges(&behind))),
         }
     }
+
+    /// This installation has written here, and nothing of it is kept on this machine.
+    fn nothing_is_kept(&mut self, unknown: &mut Vec<String>) {
+        if self.elsewhere.iter().any(|(_, is_here)| *is_here) {
+            return;
+        }
+        let at = |mark: &Mark| mark.seen.as_ref().map_or_else(String::new, |seen| seen.address.clone());
+        unknown.extend(self.elsewhere.iter().map(|(mark, _)| {
+            format!(
+                "entry {} was seen at {} and is not here: this is a copy of that database, or was restored",
+                mark.seq,
+                at(mark)
+            )
+        }));
+        match (self.is_passing, self.elsewhere.is_empty()) {
+            (true, _) => unknown.push(format!(
+                "{}; the key outlives the state directory (MIDWATCH_KEY_FILE)",
+                nothing_kept_text(self.own)
+            )),
+            (false, true) => self.findings.push(nothing_kept_text(self.own)),
+            (false, false) => {}
+        }
+    }
+}
+
+/// An entry has the number of one that was seen, and is another.
+fn replaced_text(seq: i64) -> String {
+    format!(
+        "entry {seq} is not the one that was seen here: the chain was computed anew, or an older state was restored"
+    )
+}
+
+/// Entries that were seen are not there any more.
+fn shorter_text(last: i64, seen: i64) -> String {
+    format!(
+        "the journal ends with entry {last}, and entry {seen} was seen here: it was cut, or an older state was restored"
+    )
+}
+
+fn nothing_kept_text(own: u64) -> String {
+    let (entries, are) = if own == 1 { ("entry", "is") } else { ("entries", "are") };
+    format!(
+        "{own} {entries} {are} signed by this installation, and neither the journal's copy nor the highest entry seen is on \
+         this machine: removal of the latest entries cannot be detected"
+    )
 }
 
 /// What a look at the copy found.
@@ -120,10 +180,113 @@ pub(super) struct CopyVerdict {
     pub(super) compared: u64,
     /// What is wrong.
     pub(super) findings: Vec<String>,
+    /// What nobody can tell from here.
+    pub(super) unknown: Vec<String>,
     /// What could not be read.
     pub(super) unobserved: Vec<String>,
     /// What the next run adds.
     pub(super) behind: Option<String>,
+}
+
+/// A journal and what is kept of it on this machine.
+#[derive(Clone, Copy)]
+pub(in crate::engine) struct KeptJournal<'a> {
+    pub(in crate::engine) facts: &'a dyn Reader,
+    pub(in crate::engine) copy: &'a dyn JournalCopy,
+    pub(in crate::engine) signer: &'a dyn Signer,
+    pub(in crate::engine) target: &'a Identity,
+}
+
+/// Was this entry written by this installation for this database?
+pub(super) fn is_own_here(keys: &KnownKeys<'_>, event: &Event, target: &Identity) -> bool {
+    event.signed.as_ref().is_some_and(|s| target.is_signed_as(&s.target)) && keys.is_own(event)
+}
+
+impl KeptJournal<'_> {
+    /// Gives all entries of the journal, oldest first; number and hash of the last.
+    async fn read(&self, next: &mut (dyn FnMut(&KnownKeys<'_>, &Event) + Send)) -> Result<(i64, String)> {
+        let sql = self.facts.dialect();
+        let snapshot = ReadOptions { snapshot: Snapshot::Transaction, ..ReadOptions::default() };
+        let mut tx = self.facts.begin(snapshot).await?;
+        let keys = KnownKeys::read(sql, &mut *tx, self.signer).await?;
+        let mut last = (0, String::new());
+        loop {
+            let filter = EventFilter { after: last.0, limit: Some(PAGE), ..EventFilter::default() };
+            let page = sql.events(&mut *tx, &filter).await?;
+            for event in &page {
+                next(&keys, event);
+            }
+            let all = page.len() < PAGE as usize;
+            last = page.into_iter().next_back().map_or(last, |e| (e.seq, e.hash));
+            if all {
+                return Ok(last);
+            }
+        }
+    }
+
+    /// Why the journal is not the one that was seen from this machine; none: it is. One row is read, where anything is
+    /// kept here; `may_be_absent`: nothing needs to be.
+    pub(in crate::engine) async fn not_as_seen(&self, may_be_absent: bool) -> Result<Option<String>> {
+        let Some(mark) = self.copy.mark(self.target)? else {
+            return if may_be_absent { Ok(None) } else { self.nothing_is_kept().await };
+        };
+        if mark.seq == 0 {
+            // A run has begun here, and no entry of it has come back.
+            return Ok(None);
+        }
+        let sql = self.facts.dialect();
+        let mut tx = self.facts.begin(ReadOptions::default()).await?;
+        let at = EventFilter { after: mark.seq - 1, limit: Some(1), ..EventFilter::default() };
+        let there = sql.events(&mut *tx, &at).await?;
+        Ok(match there.first() {
+            Some(e) if e.seq == mark.seq && e.hash == mark.hash => None,
+            Some(e) if e.seq == mark.seq => Some(replaced_text(mark.seq)),
+            Some(_) => Some(format!("entry {} was seen here, and is not in the journal", mark.seq)),
+            None => {
+                let head = sql.head(&mut *tx).await?.unwrap_or_default();
+                Some(shorter_text(head.0.min(mark.seq - 1), mark.seq))
+            }
+        })
+    }
+
+    async fn nothing_is_kept(&self) -> Result<Option<String>> {
+        if self.copy.is_passing() || !self.copy.elsewhere(self.target).is_empty() {
+            return Ok(None);
+        }
+        let mut own = 0;
+        self.read(&mut |keys, event| own += u64::from(is_own_here(keys, event, self.target))).await?;
+        Ok((own > 0).then(|| nothing_kept_text(own)))
+    }
+
+    /// Every difference between the journal and what is kept of it here.
+    pub(in crate::engine) async fn differences(&self) -> Result<Differences> {
+        let mut check = CopyCheck::read(self.copy, self.target);
+        let seen = check.mark.as_ref().map(|m| m.seq);
+        let mut found = Vec::new();
+        let (entry, hash) = self
+            .read(&mut |keys, event| found.extend(check.next(event, is_own_here(keys, event, self.target))))
+            .await?;
+        found.extend(check.shorter(entry));
+        found.extend(check.ended(true).findings);
+        let more = found.len().saturating_sub(NAMED);
+        found.truncate(NAMED);
+        if more > 0 {
+            found.push(format!("{more} more differences"));
+        }
+        Ok(Differences { found, entry, hash, seen })
+    }
+}
+
+/// A journal against what is kept of it.
+pub(in crate::engine) struct Differences {
+    /// What differs, the first of it, in words.
+    pub(in crate::engine) found: Vec<String>,
+    /// The journal's last entry.
+    pub(in crate::engine) entry: i64,
+    /// Its hash.
+    pub(in crate::engine) hash: String,
+    /// The highest entry that was seen, where that is known.
+    pub(in crate::engine) seen: Option<i64>,
 }
 
 /// `entries 3, 5 to 9`.
@@ -146,8 +309,7 @@ pub(in crate::engine) async fn made_ready(
     target: &Identity,
 ) -> Result<Vec<String>> {
     let mut said = Vec::new();
-    let half = copy.ready(target)?;
-    said.extend(half.map(|what| format!("the journal's copy had {what}")));
+    said.extend(copy.ready(target)?);
     let copied = copy.read(target)?.unwrap_or_default();
     let last = copied.entries.keys().next_back().copied().unwrap_or(0);
     // One without gaps lacks its end at most.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
 
-use crate::engine::model::error::Result;
+use crate::engine::model::error::{Error, Result};
 use crate::engine::model::event::Event;
 use crate::engine::model::identity::Identity;
 use crate::engine::model::installation::{Installation, Pin, Standing, replacement_text};
@@ -82,13 +82,18 @@ impl<'s> KnownKeys<'s> {
         signer.pin(&listed)?;
         let mut keys =
             Self { listed, pins: signer.pins()?, own: signer.own()?, signer, retired: BTreeMap::new() };
-        let replaced = keys.replaced();
-        // Nobody else asks the journal for it.
-        if replaced.values().any(|new| keys.listed.iter().any(|i| i.fingerprint == *new)) {
-            let first: BTreeMap<String, i64> = sql.first_entries(tx).await?.into_iter().collect();
-            keys.retired = retired(&replaced, &first);
-        }
+        keys.retire(sql, tx).await?;
         Ok(keys)
+    }
+
+    async fn retire(&mut self, sql: &dyn Dialect, tx: &mut dyn ReadTx) -> Result<()> {
+        let replaced = self.replaced();
+        // Nobody else asks the journal for it.
+        if replaced.values().any(|new| self.listed.iter().any(|i| i.fingerprint == *new)) {
+            let first: BTreeMap<String, i64> = sql.first_entries(tx).await?.into_iter().collect();
+            self.retired = retired(&replaced, &first);
+        }
+        Ok(())
     }
 
     /// Each key that another came after, which it has signed, with that one. Our own key is in use.
@@ -105,6 +110,27 @@ impl<'s> KnownKeys<'s> {
         }
         out.retain(|old, _| own != Some(old.as_str()));
         out
+    }
+
+    /// The same for who only looks: keys of this machine that cannot be read are as if there were none, and that is said.
+    pub async fn read_what_can_be(
+        sql: &dyn Dialect,
+        tx: &mut dyn ReadTx,
+        signer: &'s dyn Signer,
+    ) -> Result<(Self, Vec<String>)> {
+        let listed = sql.installations(tx).await?;
+        let mut unread = Vec::new();
+        let mut told = |e: Error| {
+            if !unread.contains(&e.message) {
+                unread.push(e.message);
+            }
+        };
+        signer.pin(&listed).unwrap_or_else(&mut told);
+        let pins = signer.pins().map_err(&mut told).unwrap_or_default();
+        let own = signer.own().map_err(&mut told).unwrap_or_default();
+        let mut keys = Self { signer, listed, pins, own, retired: BTreeMap::new() };
+        keys.retire(sql, tx).await?;
+        Ok((keys, unread))
     }
 
     fn key(&self, fingerprint: &str) -> Option<(String, String)> {
@@ -381,9 +407,9 @@ impl<'k, 's> Signatures<'k, 's> {
         });
         unconfirmed
             .map(|w| {
-                let entries = if w.entries == 1 { "entry is" } else { "entries are" };
+                let (entries, are) = if w.entries == 1 { ("entry", "is") } else { ("entries", "are") };
                 format!(
-                    "{} {entries} signed by installation {}, whose key nobody has confirmed here: midwatch key trust {}",
+                    "{} {entries} {are} signed by installation {}, whose key nobody has confirmed here: midwatch key trust {}",
                     w.entries, w.who, w.fingerprint
                 )
             })

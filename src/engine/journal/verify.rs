@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::engine::journal::copied::CopyCheck;
+use crate::engine::journal::copied::{CopyCheck, is_own_here};
 use crate::engine::journal::runs::plan_of;
 use crate::engine::journal::signatures::{EntryWriter, KnownKeys, Signatures};
 use crate::engine::model::cause::Cause;
 use crate::engine::model::error::{Error, Result};
+use crate::engine::model::event::Event;
 use crate::engine::model::identity::Identity;
 use crate::engine::model::journal_state::JournalState;
+use crate::engine::model::json::field;
 use crate::engine::model::record::Altered;
 use crate::engine::port::journal_copy::JournalCopy;
 use crate::engine::port::journal_sql::{AlteredRows, EventFilter, RunFilter};
@@ -20,6 +22,8 @@ use crate::engine::port::signer::Signer;
 
 /// Entries and runs read at a time.
 const PAGE: u32 = 2_000;
+/// The kind of an entry by which an operator accepts the journal as it is.
+pub(in crate::engine) const ACCEPTED: &str = "accepted";
 
 /// What a look at the whole journal found.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -40,6 +44,12 @@ pub struct Verified {
     pub compared: Vec<String>,
     /// What is wrong.
     pub findings: Vec<String>,
+    /// Some of that is what the journal and the copy, or the highest entry seen, differ in: it can be accepted.
+    #[serde(skip)]
+    pub differs: bool,
+    /// Where the journal was accepted as it was, although entries that had been seen were not in it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub accepted: Vec<String>,
     /// What nobody can tell yet, for example whose key it is.
     pub unknown: Vec<String>,
     /// What could not be read, so that nothing is known of it.
@@ -67,13 +77,21 @@ pub async fn verify(journal: &JournalView<'_>) -> Verified {
         out.findings.extend(missing.iter().map(|what| format!("{what} is missing")));
     }
     let mut copy = CopyCheck::read(journal.copy, journal.target);
-    if let Err(e) = chain(journal, &mut out, &mut copy).await {
-        out.failed("the chain of entries", &e);
+    let read = chain(journal, &mut out, &mut copy).await;
+    if let Err(e) = &read {
+        out.failed("the chain of entries", e);
     }
-    let copied = copy.ended();
+    let copied = copy.ended(read.is_ok());
+    if let (Ok(Some((last, hash))), true, true) =
+        (&read, copied.findings.is_empty(), copied.unknown.is_empty())
+        && let Err(e) = journal.copy.saw(journal.target, *last, hash)
+    {
+        out.unobserved.push(e.message);
+    }
     out.mirror = copied.place;
     out.mirrored = copied.compared;
-    out.findings.extend(copied.findings);
+    out.not_as_seen(copied.findings);
+    out.unknown.extend(copied.unknown);
     out.unobserved.extend(copied.unobserved);
     out.compared.extend(copied.behind);
     let runs = match run_ids(journal.facts).await {
@@ -97,7 +115,7 @@ pub async fn verify(journal: &JournalView<'_>) -> Verified {
         .push(format!("before-images of {} runs with the counts and sums in their entries", out.runs));
     out.compared.push(match &out.mirror {
         Some(place) => format!("{} entries with the copy {place}", out.mirrored),
-        None => "no copy on this machine".into(),
+        None => "no entry with a copy: this machine has none".into(),
     });
     out
 }
@@ -106,6 +124,13 @@ impl Verified {
     /// A part that could not be read: the server's, the network's or the role's affair, or the journal's own.
     fn failed(&mut self, what: &str, e: &Error) {
         self.unread(format!("{what}: {}", e.message), e.cause);
+    }
+
+    /// Findings of the journal against what is kept of it here.
+    fn not_as_seen(&mut self, found: impl IntoIterator<Item = String>) {
+        let before = self.findings.len();
+        self.findings.extend(found);
+        self.differs |= self.findings.len() > before;
     }
 
     fn unread(&mut self, text: String, cause: Cause) {
@@ -135,10 +160,16 @@ async fn begin(facts: &dyn Reader) -> Result<Box<dyn ReadTx>> {
     facts.begin(ReadOptions { snapshot, timeout, ..ReadOptions::default() }).await
 }
 
-async fn chain(journal: &JournalView<'_>, out: &mut Verified, copy: &mut CopyCheck) -> Result<()> {
+/// Number and hash of the last entry, where nothing is wrong with the chain.
+async fn chain(
+    journal: &JournalView<'_>,
+    out: &mut Verified,
+    copy: &mut CopyCheck,
+) -> Result<Option<(i64, String)>> {
     let sql = journal.facts.dialect();
     let mut tx = begin(journal.facts).await?;
-    let keys = KnownKeys::read(sql, &mut *tx, journal.signer).await?;
+    let (keys, unread) = KnownKeys::read_what_can_be(sql, &mut *tx, journal.signer).await?;
+    out.unobserved.extend(unread);
     out.findings.extend(keys.findings());
     let before = out.findings.len();
     let mut signatures = Signatures::new(&keys, journal.target, copy.signed_from());
@@ -158,7 +189,8 @@ async fn chain(journal: &JournalView<'_>, out: &mut Verified, copy: &mut CopyChe
                     .push(format!("entry {} ({}) was altered after it was written", event.seq, event.kind));
             }
             out.findings.extend(signatures.next(event));
-            out.findings.extend(copy.next(event, keys.is_own(event)));
+            out.not_as_seen(copy.next(event, is_own_here(&keys, event, journal.target)));
+            out.accepted.extend(accepted_text(event));
             out.entries += 1;
             prev.clone_from(&event.hash);
             last = event.seq;
@@ -167,7 +199,7 @@ async fn chain(journal: &JournalView<'_>, out: &mut Verified, copy: &mut CopyChe
             break;
         }
     }
-    out.findings.extend(copy.shorter(last));
+    out.not_as_seen(copy.shorter(last));
     if sql.head(&mut *tx).await? != Some((last, prev.clone())) {
         out.findings
             .push(format!("the journal's head does not name entry {last}: the tail was cut or altered"));
@@ -178,10 +210,25 @@ async fn chain(journal: &JournalView<'_>, out: &mut Verified, copy: &mut CopyChe
     out.unsigned = unsigned;
     out.writers = signatures.into_writers();
     out.chain_compared(first);
-    if out.findings.len() == before && out.entries > 0 {
-        journal.copy.saw(journal.target, last, &prev)?;
+    Ok((out.findings.len() == before && out.entries > 0).then_some((last, prev)))
+}
+
+/// An entry that accepts the journal as it was; whether its signature is believed is said beside it.
+fn accepted_text(event: &Event) -> Option<String> {
+    if event.kind != ACCEPTED {
+        return None;
     }
-    Ok(())
+    let body = event.parsed();
+    let text = |name: &str| field(&body, name).as_str().map(str::to_owned).unwrap_or_default();
+    let run = event.run.as_deref().unwrap_or_default();
+    let entry = field(&body, "entry").as_i64().unwrap_or_default();
+    Some(format!(
+        "entry {} (run {run}, {}): {} accepted the journal as it was with entry {entry}, although {}",
+        event.seq,
+        event.at,
+        text("by"),
+        text("found")
+    ))
 }
 
 /// The numbers of all runs, oldest first; also of those whose rows were altered so that they cannot be read.

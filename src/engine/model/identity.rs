@@ -49,6 +49,26 @@ impl Identity {
         ours.0 == theirs.0 && same_system && ours.2 == theirs.2
     }
 
+    /// Is this the database that was seen there, in whatever state it was restored since? A restore gives it another oid, and
+    /// going back in time another timeline. Under another name, or on another server, it is a copy. A cluster that was
+    /// copied has the same identifier: where it is reached by another address it is this one only by its directory and
+    /// its timeline.
+    pub fn is_database_seen_as(&self, seen: &Self) -> bool {
+        let systems = (&self.system_identifier, &seen.system_identifier);
+        if self.dialect != seen.dialect
+            || self.database != seen.database
+            || matches!(systems, (Some(a), Some(b)) if a != b)
+        {
+            return false;
+        }
+        let same_place = self.data_directory.is_some()
+            && self.system_identifier.is_some()
+            && self.system_identifier == seen.system_identifier
+            && self.data_directory == seen.data_directory
+            && self.timeline == seen.timeline;
+        self.address == seen.address || same_place
+    }
+
     /// Of a server as it described itself.
     pub fn from_server(server: &ServerInfo) -> Self {
         Self {
@@ -117,6 +137,31 @@ mod tests {
         assert_eq!(serde_json::to_string(&none).unwrap(), text);
         assert_eq!(serde_json::from_str::<Identity>(&text).unwrap(), none);
         assert_eq!(known.differences(&none), ["database oid: planned for 7, this is unknown"]);
+    }
+
+    #[test]
+    fn a_database_that_was_restored_is_the_same_and_a_copy_of_it_is_not() {
+        let seen = Identity {
+            system_identifier: Some("7".into()),
+            database_oid: Some(1),
+            database: "shop".into(),
+            address: "a:5432/shop".into(),
+            data_directory: Some("/data".into()),
+            timeline: Some(1),
+            ..Identity::default()
+        };
+        let like = |change: fn(&mut Identity)| {
+            let mut other = seen.clone();
+            change(&mut other);
+            other.is_database_seen_as(&seen)
+        };
+        assert!(like(|i| i.database_oid = Some(2)), "restored with createdb and pg_restore");
+        assert!(like(|i| (i.timeline, i.data_directory) = (Some(2), None)), "restored to a point in time");
+        assert!(like(|i| i.address = "local socket/shop".into()), "reached another way");
+        assert!(!like(|i| (i.address, i.timeline) = ("b:5432/shop".into(), Some(2))), "a promoted copy");
+        assert!(!like(|i| (i.address, i.data_directory) = ("b:5432/shop".into(), None)), "nothing tells");
+        assert!(!like(|i| i.database = "shop2".into()));
+        assert!(!like(|i| i.system_identifier = Some("8".into())));
     }
 
     #[test]

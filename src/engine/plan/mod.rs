@@ -1,6 +1,7 @@
 //! From a request to a plan: what an operation is, planning, staleness, privileges, side effects, undo. Nothing here
-//! writes. `init`, which makes the journal, is the one operation of the engine itself.
+//! writes. The engine's own operations are those of the journal: `init`, which makes it, and `journal-accept`.
 
+pub(crate) mod accept;
 pub(crate) mod grants;
 pub(crate) mod init;
 mod missing_abilities;

@@ -86,6 +86,10 @@ pub struct PlanCx<'a> {
     pub policy: &'a crate::engine::model::policy::Policy,
     /// Where backups go.
     pub backups: &'a dyn crate::engine::port::backups::Backups,
+    /// What is kept of the journal on this machine.
+    pub(in crate::engine) journal_copy: &'a dyn crate::engine::port::journal_copy::JournalCopy,
+    /// The keys of this machine.
+    pub(in crate::engine) signer: &'a dyn crate::engine::port::signer::Signer,
     /// Says what takes its time.
     pub doing: &'a (dyn Fn(String) + Send + Sync),
 }

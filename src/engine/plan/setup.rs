@@ -68,6 +68,8 @@ impl<'e> PlanSetup<'e> {
             target: self.name,
             policy: self.policy,
             backups: self.backups,
+            journal_copy: self.journal_copy,
+            signer: self.signer,
             doing,
         }
     }

@@ -10,18 +10,25 @@ use crate::engine::model::identity::Identity;
 
 /// The copy on the operator's side.
 pub trait JournalCopy: Send + Sync {
-    /// Makes sure that entries can be written: there is a place, and room. Gives what it had to mend.
-    fn ready(&self, target: &Identity) -> Result<Option<String>>;
+    /// Makes sure that entries can be written: there is a place, and room. Gives what it had to mend, in words.
+    fn ready(&self, target: &Identity) -> Result<Vec<String>>;
     /// One more entry, after its commit. Intents and outcomes are on the disk when it returns.
     fn append(&self, target: &Identity, event: &Event) -> Result<()>;
     /// All that is kept for a target; `None`: there is no copy.
     fn read(&self, target: &Identity) -> Result<Option<Copied>>;
     /// Writes it anew, in order, with these entries besides; what it was is kept beside it.
     fn mend(&self, target: &Identity, missing: &[Event]) -> Result<()>;
-    /// How far the journal was seen from here.
+    /// How far the journal was seen from here. Where that is not written down, or cannot be read: the copy's last entry.
     fn mark(&self, target: &Identity) -> Result<Option<Mark>>;
     /// It was seen as far as this, unless it was seen farther before.
     fn saw(&self, target: &Identity, seq: i64, hash: &str) -> Result<()>;
+    /// The same of databases of this name on another server, as far as is known; a copy of this one may be among them.
+    fn elsewhere(&self, target: &Identity) -> Vec<Mark>;
+    /// It may be a new and empty one each time, while the key stays: there is nothing to be missed then.
+    fn is_passing(&self) -> bool;
+    /// The journal counts as it is from now on, and was seen as far as this. What was kept of another state of it is set
+    /// aside; gives where, file by file.
+    fn accept(&self, target: &Identity, seq: i64, hash: &str) -> Result<Vec<String>>;
     /// Where it is kept; none: nowhere.
     fn place(&self, target: &Identity) -> Option<String>;
 }
@@ -59,4 +66,7 @@ pub struct Mark {
     /// says of itself. Absent: none, or an earlier version has kept this mark.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signed_from: Option<i64>,
+    /// The database whose journal it is, as it was then; none: an earlier version wrote the mark.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<Identity>,
 }

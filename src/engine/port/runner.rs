@@ -32,6 +32,10 @@ pub trait Runner: Sync {
     fn runs_commands(&self) -> bool {
         false
     }
+    /// Does it accept the journal as it is? Such a run begins although the journal is not the one that was seen.
+    fn accepts_journal(&self) -> bool {
+        false
+    }
     /// What a plan says of its run since plans have fields for it, of one made before.
     fn limits(&self, _task: &Task) -> TaskLimits {
         TaskLimits::default()

@@ -21,7 +21,7 @@ use crate::engine::port::runner::{
 };
 use crate::engine::port::writer::{Cursor, Ending, RunLimits, Writer};
 use crate::engine::run::control::uncopied as uncopied_error;
-use crate::engine::run::start::{check_identity, copy_entry, copy_ready, intent};
+use crate::engine::run::start::{CopyReady, check_identity, copy_entry, copy_ready, intent};
 use crate::engine::run::unstarted;
 
 /// Tasks that this session has started, by their step.
@@ -48,6 +48,11 @@ pub(in crate::engine) fn check_steps(runners: Runners<'_>, plan: &Plan) -> Resul
 /// Does a plan run commands on the operator's machine?
 pub(in crate::engine) fn runs_commands(runners: Runners<'_>, plan: &Plan) -> bool {
     tasks(plan).any(|(_, task)| runner_of(runners, &task.word).is_some_and(Runner::runs_commands))
+}
+
+/// Does its run accept the journal as it is?
+fn accepts_journal(runners: Runners<'_>, plan: &Plan) -> bool {
+    tasks(plan).any(|(_, task)| runner_of(runners, &task.word).is_some_and(Runner::accepts_journal))
 }
 
 fn tasks(plan: &Plan) -> impl Iterator<Item = (usize, &Task)> {
@@ -84,6 +89,25 @@ fn run_limits(setup: &Setup<'_>, plan: &Plan, of_tasks: &TaskLimits) -> RunLimit
     }
 }
 
+/// The sessions of a run with the target's lock, under which the journal's copy is made ready.
+async fn open(
+    setup: &Setup<'_>,
+    approved: &Approved,
+    limits: &RunLimits,
+) -> Result<(Box<dyn Writer>, CopyReady)> {
+    let plan = approved.plan();
+    check_steps(setup.runners, plan)?;
+    check_identity(setup.facts, plan).await?;
+    let writer = setup.adapters.writers.open(approved, limits).await?;
+    match copy_ready(setup, plan, accepts_journal(setup.runners, plan)).await {
+        Ok(copy) => Ok((writer, copy)),
+        Err(e) => {
+            writer.close().await;
+            Err(e)
+        }
+    }
+}
+
 /// Does what was approved.
 pub(in crate::engine) async fn run(
     setup: &Setup<'_>,
@@ -95,19 +119,10 @@ pub(in crate::engine) async fn run(
     let mut progress = Progress::new(plan.rows, plan.unit.clone());
     progress.phase = Phase::Locking;
     watcher(progress.clone());
-    let checked = async {
-        check_steps(setup.runners, plan)?;
-        check_identity(setup.facts, plan).await?;
-        copy_ready(setup, plan).await
-    };
-    let copy = match checked.await {
-        Ok(copy) => copy,
-        Err(e) => return Done::refused(e),
-    };
     let of_tasks = task_limits(setup.runners, plan);
     let limits = run_limits(setup, plan, &of_tasks);
-    let mut writer = match setup.adapters.writers.open(&approved, &limits).await {
-        Ok(writer) => writer,
+    let (mut writer, copy) = match open(setup, &approved, &limits).await {
+        Ok(opened) => opened,
         Err(e) => return Done::refused(e),
     };
     let (begun, uncopied) = match begin(setup, &approved, &mut *writer, &mut progress, watcher).await {

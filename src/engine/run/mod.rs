@@ -1,6 +1,7 @@
 //! Carrying out an approved plan: locks, steps, batches, throttling, verification, the outcome. A step is statements, rows,
 //! or a task, which a feature's runner carries out.
 
+pub(crate) mod accept;
 pub(crate) mod batches;
 pub(crate) mod canary;
 pub(crate) mod control;

@@ -5,7 +5,7 @@ use futures_util::future::join;
 use serde_json::json;
 
 use crate::engine::gate::guard::Approved;
-use crate::engine::journal::copied;
+use crate::engine::journal::copied::{self, KeptJournal};
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::event::Event;
 use crate::engine::model::identity::Identity;
@@ -13,6 +13,7 @@ use crate::engine::model::plan::Plan;
 use crate::engine::model::progress::{Phase, Progress, ProgressSink};
 use crate::engine::model::row_store::RawRow;
 use crate::engine::model::step::Action;
+use crate::engine::plan::accept;
 use crate::engine::port::adapters::Adapters;
 use crate::engine::port::reader::Reader;
 use crate::engine::port::writer::{Cursor, Writer};
@@ -112,25 +113,43 @@ pub(in crate::engine) struct CopyReady {
     pub(in crate::engine) uncopied: Option<String>,
 }
 
-/// No journal, no action: that holds for the key that signs its entries and for its copy too.
-pub(in crate::engine) async fn copy_ready(setup: &Setup<'_>, plan: &Plan) -> Result<CopyReady> {
+/// No journal, no action: that holds for the key that signs its entries, for its copy, and for a journal that is not the
+/// one that was seen from here. `accepts`: the run is there to accept it. The target's lock is held: no other run of this
+/// machine writes the copy.
+pub(in crate::engine) async fn copy_ready(
+    setup: &Setup<'_>,
+    plan: &Plan,
+    accepts: bool,
+) -> Result<CopyReady> {
     let refused = |what: String| Error::new(Class::Refused, format!("no journal, no action: {what}"));
     if setup.adapters.signer.own()?.is_none() {
         return Err(refused("there is no place for the key that signs its entries".into())
             .hint("set HOME, state_dir in midwatch.toml, or MIDWATCH_KEY_FILE"));
     }
     let (copy, signer) = (&*setup.adapters.journal_copy, &*setup.adapters.signer);
+    let allowed = setup.policy.allow_without_copy;
     let makes_journal = plan.steps.first().is_some_and(|s| matches!(s.action, Action::Bootstrap));
+    let kept = KeptJournal { facts: setup.facts, copy, signer, target: &plan.identity };
+    if accepts {
+        // What is kept here is what its plan is compared with: nothing is mended before.
+        return Ok(CopyReady::default());
+    }
+    if !makes_journal {
+        match kept.not_as_seen(allowed).await {
+            Ok(None) => {}
+            Ok(Some(why)) => return Err(refused(why).hint(accept::HINT)),
+            Err(e) if allowed => tracing::warn!("{e}"),
+            Err(e) => return Err(e),
+        }
+    }
     let ready = if makes_journal {
-        copy.ready(&plan.identity).map(|healed| healed.into_iter().collect())
+        copy.ready(&plan.identity)
     } else {
         copied::made_ready(setup.facts, copy, signer, &plan.identity).await
     };
     match ready {
         Ok(mended) => Ok(CopyReady { mended, uncopied: None }),
-        Err(e) if setup.policy.allow_without_copy => {
-            Ok(CopyReady { mended: vec![], uncopied: Some(e.message) })
-        }
+        Err(e) if allowed => Ok(CopyReady { mended: vec![], uncopied: Some(e.message) }),
         Err(e) => {
             let hint =
                 e.hint.unwrap_or_else(|| "make room there, or set allow_without_copy in [policy]".into());

@@ -1,0 +1,102 @@
+//! `journal-accept`: a journal that is not the one that was seen from this machine, taken as it is. An older state that was
+//! restored on purpose looks like one that was cut: only the operator can tell the two apart.
+
+use serde::{Deserialize, Serialize};
+
+use crate::engine::journal::copied::KeptJournal;
+use crate::engine::model::error::{Class, Error, Result};
+use crate::engine::model::identity::Identity;
+use crate::engine::model::param::Params;
+use crate::engine::model::plan::Unit;
+use crate::engine::model::preflight::Risk;
+use crate::engine::model::profile::Profile;
+use crate::engine::model::step::{Action, Step, Task};
+use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, PlanCx};
+use crate::engine::port::dialect::Dialect;
+use crate::engine::port::reader::Fut;
+
+pub(crate) struct AcceptJournal;
+
+/// The word of its task.
+pub(in crate::engine) const TASK: &str = "accept-journal";
+/// What mends a refusal.
+pub(in crate::engine) const HINT: &str = "midwatch journal verify lists what differs; if this state was restored on purpose: midwatch plan journal-accept \
+     --out FILE, then apply it";
+
+static SPEC: OpSpec = OpSpec {
+    verb: "journal-accept",
+    about: "accept a journal restored to an older state, in which entries seen before are missing",
+    // It changes no row of the database, and must be possible where only the command line is.
+    risk: Risk::Additive,
+    params: &[],
+    example: "",
+    bootstraps: false,
+    many: false,
+    asks: &[],
+};
+
+/// The state that is accepted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::engine) struct AcceptedState {
+    /// The last entry of the journal.
+    pub(in crate::engine) entry: i64,
+    /// Its hash.
+    pub(in crate::engine) hash: String,
+    /// The highest entry that was seen from this machine, where that is known.
+    pub(in crate::engine) seen: Option<i64>,
+    /// What differs, in words: the first of it.
+    pub(in crate::engine) found: String,
+}
+
+impl Operation for AcceptJournal {
+    fn spec(&self) -> &'static OpSpec {
+        &SPEC
+    }
+
+    fn offers(&self, _profile: &Profile, _: &dyn Dialect) -> Vec<Offer> {
+        vec![Offer {
+            verb: SPEC.verb,
+            name: "journal".into(),
+            about: SPEC.about.into(),
+            mends: None,
+            risk: SPEC.risk,
+            locks: "none".into(),
+            disabled: None,
+            asks: vec![],
+            takes_rows: false,
+        }]
+    }
+
+    fn plan<'a>(&'a self, cx: &'a PlanCx<'a>, _name: &'a str, _: &'a Params) -> Fut<'a, Result<Draft>> {
+        Box::pin(draft(cx))
+    }
+}
+
+async fn draft(cx: &PlanCx<'_>) -> Result<Draft> {
+    let target = &Identity::from_server(cx.cx.server);
+    let kept = KeptJournal { facts: cx.cx.facts, copy: cx.journal_copy, signer: cx.signer, target };
+    let differences = kept.differences().await?;
+    let Some(found) = differences.found.first().cloned() else {
+        let why = "the journal is as it was last seen from this machine: nothing to accept";
+        return Err(Error::new(Class::Refused, why));
+    };
+    let entry = differences.entry;
+    let state = AcceptedState { entry, hash: differences.hash, seen: differences.seen, found: found.clone() };
+    let changes = differences.found.into_iter().skip(1).chain([
+        format!("this machine takes the journal as it is, with entry {entry} as its last"),
+        "what it kept of another state (copy, highest entry seen) is set aside beside it, not removed".into(),
+    ]);
+    Ok(Draft {
+        why: found,
+        changes: changes.collect(),
+        undo: "impossible: the entry that says so stays in the journal, and every verification shows it"
+            .into(),
+        unit: Unit::new("journals"),
+        count: 1,
+        steps: vec![Step {
+            action: Action::Task(Task::new(TASK, &state)),
+            ..Step::new("accept", "accept the journal as it is", vec![])
+        }],
+        ..Draft::default()
+    })
+}

@@ -1,0 +1,192 @@
+//! Which files hold what is kept of a journal. They are named by the database as it was seen first; one that was restored
+//! has another oid, and its files are found by what the mark says of it.
+
+use std::collections::BTreeSet;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+
+use crate::engine::model::identity::Identity;
+use crate::engine::port::journal_copy::Mark;
+
+const COPY: &str = ".jsonl";
+const MARK: &str = ".mark.json";
+
+/// How far the journal of this copy was seen.
+pub(super) fn mark_path(copy: &Path) -> PathBuf {
+    copy.with_extension("mark.json")
+}
+
+/// What stands there; none: nothing. The inner error: it cannot be understood.
+pub(super) fn read_mark(copy: &Path) -> std::io::Result<Option<serde_json::Result<Mark>>> {
+    match std::fs::read(mark_path(copy)) {
+        Ok(bytes) => Ok(Some(serde_json::from_slice(&bytes))),
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(e),
+    }
+}
+
+/// A copy, or a mark without one.
+struct Kept {
+    path: PathBuf,
+    mark: Option<Mark>,
+}
+
+impl Kept {
+    fn at(path: PathBuf) -> Option<Self> {
+        let mark = read_mark(&path).ok().flatten();
+        if mark.is_none() && !path.exists() {
+            return None;
+        }
+        Some(Self { path, mark: mark.and_then(Result::ok) })
+    }
+
+    fn seen(&self) -> Option<&Identity> {
+        self.mark.as_ref()?.seen.as_ref()
+    }
+
+    fn seq(&self) -> i64 {
+        self.mark.as_ref().map_or(0, |m| m.seq)
+    }
+
+    /// Of this database, in whatever state it was. A mark of an earlier version does not say whose it is: its name does.
+    fn is_of(&self, target: &Identity) -> bool {
+        match self.seen() {
+            Some(seen) => target.is_database_seen_as(seen),
+            None => self.path.file_name().is_some_and(|name| is_named_for(&name.to_string_lossy(), target)),
+        }
+    }
+}
+
+fn safe(text: &str) -> String {
+    text.chars().map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '_' }).collect()
+}
+
+fn server(target: &Identity) -> String {
+    let dialect = target.dialect.as_ref().map_or_else(String::new, |d| format!("{}-", safe(d)));
+    format!("{dialect}{}", safe(target.system_identifier.as_deref().unwrap_or("unknown")))
+}
+
+fn stem(target: &Identity) -> String {
+    let oid = target.database_oid.map_or_else(|| "none".into(), |oid| oid.to_string());
+    format!("{}-{oid}-{}", server(target), safe(&target.database))
+}
+
+/// The name of a copy of this database, whatever its oid was.
+fn is_named_for(file: &str, target: &Identity) -> bool {
+    if file == format!("{}{COPY}", stem(target)) {
+        return true;
+    }
+    // Two names may have become one in that of the file.
+    let name = Some(safe(&target.database)).filter(|name| *name == target.database);
+    let oid = name.and_then(|name| {
+        let rest = file.strip_suffix(COPY)?.strip_prefix(&server(target))?.strip_prefix('-')?;
+        rest.strip_suffix(&name)?.strip_suffix('-').map(str::to_owned)
+    });
+    oid.is_some_and(|oid| !oid.is_empty() && oid.bytes().all(|b| b.is_ascii_digit()))
+}
+
+fn all(dir: &Path) -> Vec<Kept> {
+    let files = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    let copies: BTreeSet<String> = files
+        .filter_map(|f| {
+            let name = f.file_name().into_string().ok()?;
+            let stem = name.strip_suffix(MARK).or_else(|| name.strip_suffix(COPY))?;
+            Some(format!("{stem}{COPY}"))
+        })
+        .collect();
+    copies.into_iter().filter_map(|name| Kept::at(dir.join(name))).collect()
+}
+
+/// Where the copy of this database is, or will be.
+pub(super) fn place_of(dir: &Path, target: &Identity) -> PathBuf {
+    let own = dir.join(format!("{}{COPY}", stem(target)));
+    let kept = Kept::at(own.clone());
+    if kept.as_ref().is_some_and(|k| k.is_of(target)) {
+        return own;
+    }
+    let of_it = all(dir).into_iter().filter(|k| k.is_of(target));
+    if let Some(found) = of_it.max_by_key(Kept::seq) {
+        return found.path;
+    }
+    if kept.is_none() {
+        return own;
+    }
+    // A copy of the cluster elsewhere has the same numbers and names.
+    let digest = hex::encode(Sha256::digest(target.address.as_bytes()));
+    dir.join(format!("{}-{digest:.8}{COPY}", stem(target)))
+}
+
+/// All copies of this database.
+pub(super) fn places_of(dir: &Path, target: &Identity) -> Vec<PathBuf> {
+    all(dir).into_iter().filter(|k| k.is_of(target)).map(|k| k.path).collect()
+}
+
+/// What was seen of databases of this name that are, as far as is known, on another server.
+pub(super) fn elsewhere(dir: &Path, target: &Identity) -> Vec<Mark> {
+    let is_namesake = |seen: &Identity| {
+        let systems = (&seen.system_identifier, &target.system_identifier);
+        let may_be_one = !matches!(systems, (Some(a), Some(b)) if a != b);
+        seen.dialect == target.dialect && seen.database == target.database && may_be_one
+    };
+    let others = all(dir).into_iter().filter(|k| !k.is_of(target) && k.seen().is_some_and(is_namesake));
+    others.filter_map(|k| k.mark).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target(oid: u32) -> Identity {
+        Identity {
+            system_identifier: Some("7".into()),
+            database_oid: Some(oid),
+            database: "shop".into(),
+            address: "a:5432/shop".into(),
+            data_directory: Some("/data".into()),
+            timeline: Some(1),
+            ..Identity::default()
+        }
+    }
+
+    fn marked(copy: &Path, seq: i64, seen: &Identity) {
+        let mark = Mark { seq, seen: Some(seen.clone()), ..Mark::default() };
+        std::fs::write(mark_path(copy), serde_json::to_vec(&mark).unwrap()).unwrap();
+    }
+
+    #[test]
+    fn a_copy_of_an_earlier_version_is_found_by_its_name_and_another_oid_too() {
+        let dir = tempfile::tempdir().unwrap();
+        let old = dir.path().join("7-16384-shop.jsonl");
+        std::fs::write(&old, "").unwrap();
+        assert_eq!(place_of(dir.path(), &target(16_384)), old);
+        assert_eq!(place_of(dir.path(), &target(16_999)), old, "restored by createdb and pg_restore");
+        let own = |name: &str| place_of(dir.path(), &Identity { database: name.into(), ..target(5) });
+        assert_eq!(own("hop"), dir.path().join("7-5-hop.jsonl"));
+        // In a file's name both are `a_b`: only the oid tells them apart.
+        std::fs::write(dir.path().join("7-4-a_b.jsonl"), "").unwrap();
+        assert_eq!(own("a b"), dir.path().join("7-5-a_b.jsonl"));
+    }
+
+    #[test]
+    fn a_copy_of_the_cluster_elsewhere_has_a_place_of_its_own() {
+        let dir = tempfile::tempdir().unwrap();
+        let (here, name) = (target(1), dir.path().join("7-1-shop.jsonl"));
+        marked(&name, 9, &here);
+        let clone = Identity { address: "b:5432/shop".into(), timeline: Some(2), ..target(1) };
+        let other = place_of(dir.path(), &clone);
+        assert_ne!(other, name);
+        assert_eq!(elsewhere(dir.path(), &clone).iter().map(|m| m.seq).collect::<Vec<_>>(), [9]);
+        marked(&other, 12, &clone);
+        assert_eq!(
+            (place_of(dir.path(), &clone), place_of(dir.path(), &here)),
+            (other.clone(), name.clone())
+        );
+        // Of two states of one database the one that was seen farther counts; both are its own.
+        let restored = dir.path().join("7-2-shop.jsonl");
+        marked(&restored, 20, &target(2));
+        assert_eq!(place_of(dir.path(), &target(3)), restored);
+        assert_eq!(places_of(dir.path(), &target(3)), [name, restored]);
+    }
+}
