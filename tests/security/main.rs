@@ -17,6 +17,7 @@ mod journal;
 mod limits;
 mod network;
 mod not_utf8;
+mod owners;
 mod parameters;
 #[cfg(feature = "tui")]
 mod pasting;

@@ -25,7 +25,9 @@ use crate::features::switchover::plan::swap_ddl::Switch;
 use crate::features::switchover::plan::twin_pair::TwinPair;
 use crate::features::switchover::preflight::accept::Accepted;
 use crate::features::switchover::preflight::dependencies::dependants;
-use crate::features::switchover::preflight::ownership::{late_triggers, ownership};
+use crate::features::switchover::preflight::ownership::{
+    late_triggers, marks_may_be_owned, may_be_owned, ownership,
+};
 use crate::features::switchover::preflight::parity::parity;
 use crate::features::switchover::preflight::rehearsals::{
     JournalledRehearsal, compared, measured, rehearsal,
@@ -115,13 +117,16 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
     let (rehearsed, unknown) = last_rehearsal(cx, name).await;
     let is_known = unknown.is_none();
     preflight.extend(unknown);
-    let mut out = StepsInOrder::new(&twin_pairs, &switch, &asked);
+    let mut out = StepsInOrder::new(&twin_pairs, &switch, &asked, &cx.cx.server.role);
     out.measure("PRE-FLIGHT", false);
     if out.backup() {
         out.measure("POST-BACKUP", false);
     }
     for twin_pair in &twin_pairs {
         let watch = watched(cx, twin_pair).await?;
+        if asked.marker {
+            preflight.extend(marks_may_be_owned(cx, &twin_pair.pair(), &watch).await?);
+        }
         out.watch(twin_pair, &watch, &mut preflight);
     }
     preflight.extend(out.stall(cx, false, &accepted).await);
@@ -186,6 +191,7 @@ async fn collect_preflight(
     let mut out = Vec::new();
     for (twin_pair, part) in twin_pairs.iter().zip(&switch.parts) {
         out.extend(ownership(cx, twin_pair).await?);
+        out.extend(may_be_owned(cx, &twin_pair.reverse_function(), &twin_pair.legacy.owner).await?);
         out.extend(parity(cx, twin_pair).await);
         out.extend(dependants(twin_pair, &part.dependents, accepted));
         out.extend(statements_needing_keys(cx, twin_pair, &part.dependents, accepted).await);

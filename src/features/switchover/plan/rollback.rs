@@ -149,7 +149,7 @@ pub(crate) async fn rollback_draft(cx: &PlanCx<'_>, run: &RunRecord, params: &Pa
     preflight
         .extend(crate::features::switchover::preflight::server::server_activity(cx, &twin_pairs).await?.0);
     preflight.push(tried(cx, &twin_pairs, &switch, &swapped.back, &accepted).await);
-    let mut out = StepsInOrder::new(&twin_pairs, &switch, &asked);
+    let mut out = StepsInOrder::new(&twin_pairs, &switch, &asked, &cx.cx.server.role);
     out.measure("PRE-ROLLBACK", true);
     watch_all(cx, &twin_pairs, &mut out, &mut preflight).await?;
     preflight.extend(out.stall(cx, true, &accepted).await);
