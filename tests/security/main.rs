@@ -14,6 +14,7 @@ mod desk;
 mod files;
 mod fuzz;
 mod journal;
+mod journal_schema;
 mod limits;
 mod network;
 mod not_utf8;

@@ -58,6 +58,10 @@ pub(in crate::engine) async fn plan(
     news: News<'_>,
 ) -> Result<Planned> {
     let server = planning.facts.server().await?;
+    let journal = journal::state::state(planning.facts).await;
+    if let (JournalState::Foreign { .. }, Some(e)) = (&journal, journal.refusal()) {
+        return Err(e);
+    }
     let doing = |what| news(PlanNews::Doing(what));
     let cx = planning.cx(&server, &doing);
     let mut asked = ask(planning, &cx, request).await?;
