@@ -58,10 +58,6 @@ pub(in crate::engine) async fn plan(
     news: News<'_>,
 ) -> Result<Planned> {
     let server = planning.facts.server().await?;
-    let journal = journal::state::state(planning.facts).await;
-    if let (JournalState::Foreign { .. }, Some(e)) = (&journal, journal.refusal()) {
-        return Err(e);
-    }
     let doing = |what| news(PlanNews::Doing(what));
     let cx = planning.cx(&server, &doing);
     let mut asked = ask(planning, &cx, request).await?;
@@ -203,6 +199,11 @@ async fn ask<'e>(
             let operation = find(planning, verb)?;
             params.accept(operation.spec().params, verb, verb)?;
             let name = named(planning, operation, name.as_deref())?;
+            // Operations read there, too.
+            let journal = journal::state::state(planning.facts).await;
+            if let (JournalState::Foreign { .. }, Some(e)) = (&journal, journal.refusal()) {
+                return Err(e);
+            }
             let cx = &PlanCx { questions: operation.spec().asks, ..*cx };
             let mut draft = operation.plan(cx, &name, params).await?;
             secrets::check(cx, &draft)?;

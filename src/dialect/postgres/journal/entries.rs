@@ -125,6 +125,7 @@ pub(in crate::dialect::postgres) async fn strays(tx: &mut dyn ReadTx) -> Result<
     }
     out.extend(install::altered_files(tx).await?);
     out.extend(objects::altered_view(tx).await?);
+    out.extend(objects::added_triggers(tx).await?);
     Ok(out)
 }
 

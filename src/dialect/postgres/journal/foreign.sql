@@ -38,4 +38,8 @@ select w.what from (
   select 5, format('%s may make triggers on midwatch.%s', case when a.grantee = 0 then 'PUBLIC' else format('role %s', pg_get_userbyid(a.grantee)) end, o.relname)
   from ours o cross join lateral aclexplode(o.relacl) a
   where a.privilege_type = 'TRIGGER' and a.grantee not in (select oid from trusted)
+  union all
+  select 6, format('trigger %s of midwatch.%s runs %s of role %s', t.tgname, o.relname, p.oid::regprocedure, pg_get_userbyid(p.proowner))
+  from ours o join pg_trigger t on t.tgrelid = o.oid and not t.tgisinternal join pg_proc p on p.oid = t.tgfoid
+  where p.proowner not in (select oid from trusted)
 ) w order by w.place, w.what

@@ -53,7 +53,7 @@ pub(super) async fn foreign(tx: &mut dyn ReadTx) -> Result<Vec<String>> {
 }
 
 /// What is not as midwatch made it. Of a journal of an earlier version (not `whole`) nothing is missing, and only what
-/// runs something is looked at.
+/// runs something is looked at. A trigger more is left to [`added_triggers`]: its function is a superuser's.
 pub(super) async fn altered(tx: &mut dyn ReadTx, whole: bool) -> Result<Vec<String>> {
     let found: Vec<Object> = tx.fetch(&Sql::new(OBJECTS).bind([Param::Texts(relations().0)])).await?;
     let mut listed = listed();
@@ -63,7 +63,7 @@ pub(super) async fn altered(tx: &mut dyn ReadTx, whole: bool) -> Result<Vec<Stri
         match listed.remove(&(o.kind.as_str(), o.name.as_str())) {
             Some(definition) if definition == o.definition => {}
             Some(_) if whole || runs(&o.kind) => out.push(format!("{named} was altered")),
-            None if whole || runs(&o.kind) => out.push(format!("{named} was added")),
+            None if (whole || runs(&o.kind)) && o.kind != TRIGGER => out.push(format!("{named} was added")),
             _ => {}
         }
     }
@@ -78,9 +78,20 @@ fn named(name: &str) -> String {
     if name.starts_with("midwatch.") { name.to_owned() } else { format!("midwatch.{name}") }
 }
 
+const TRIGGER: &str = "trigger";
+
 /// Something happens by it when a row is written.
 fn runs(kind: &str) -> bool {
-    matches!(kind, "trigger" | "function")
+    matches!(kind, TRIGGER | "function")
+}
+
+/// Triggers that midwatch did not make.
+pub(super) async fn added_triggers(tx: &mut dyn ReadTx) -> Result<Vec<String>> {
+    let found: Vec<Object> = tx.fetch(&Sql::new(OBJECTS).bind([Param::Texts(relations().0)])).await?;
+    let listed = listed();
+    let more =
+        found.iter().filter(|o| o.kind == TRIGGER && !listed.contains_key(&(TRIGGER, o.name.as_str())));
+    Ok(more.map(|o| format!("{TRIGGER} {} was added", named(&o.name))).collect())
 }
 
 /// A view is what its file says if both are planned alike: its text differs between versions of the server.
