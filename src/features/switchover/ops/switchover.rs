@@ -15,19 +15,16 @@ use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, PlanCx, Un
 use crate::engine::port::dialect::Dialect;
 use crate::engine::port::reader::Fut;
 use crate::features::parity::pair::SwitchState;
-use crate::features::parity::pair::change_capture::{self, CaptureState};
 use crate::features::switchover::copy::switch_test::test_switch;
 use crate::features::switchover::plan::dependents;
 use crate::features::switchover::plan::options;
-use crate::features::switchover::plan::rollback::rollback_draft;
+use crate::features::switchover::plan::rollback::{rollback_draft, watch_all};
 use crate::features::switchover::plan::steps::{self, StepsInOrder};
 use crate::features::switchover::plan::swap_ddl::Switch;
 use crate::features::switchover::plan::twin_pair::TwinPair;
 use crate::features::switchover::preflight::accept::Accepted;
 use crate::features::switchover::preflight::dependencies::dependants;
-use crate::features::switchover::preflight::ownership::{
-    late_triggers, marks_may_be_owned, may_be_owned, ownership,
-};
+use crate::features::switchover::preflight::ownership::{late_triggers, may_be_owned, ownership};
 use crate::features::switchover::preflight::parity::parity;
 use crate::features::switchover::preflight::rehearsals::{
     JournalledRehearsal, compared, measured, rehearsal,
@@ -122,13 +119,7 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
     if out.backup() {
         out.measure("POST-BACKUP", false);
     }
-    for twin_pair in &twin_pairs {
-        let watch = watched(cx, twin_pair).await?;
-        if asked.marker {
-            preflight.extend(marks_may_be_owned(cx, &twin_pair.pair(), &watch).await?);
-        }
-        out.watch(twin_pair, &watch, &mut preflight);
-    }
+    watch_all(cx, &twin_pairs, &mut out, &mut preflight).await?;
     preflight.extend(out.stall(cx, false, &accepted).await);
     out.measure("PRE-MIGRATION", false);
     out.compare();
@@ -241,10 +232,4 @@ async fn check_unaltered(cx: &PlanCx<'_>, twin_pairs: &[TwinPair<'_>]) -> Result
         format!("midwatch plan switchover {} switches the rest; {back}", rest.join(","))
     };
     Err(Error::new(Class::Refused, format!("{} {verb} switched over already", done.join(", "))).hint(hint))
-}
-
-/// Is everything marked that is written?
-async fn watched(cx: &PlanCx<'_>, twin_pair: &TwinPair<'_>) -> Result<CaptureState> {
-    let mut tx = cx.cx.read().await?;
-    change_capture::installed(&mut *tx, &twin_pair.pair(), &twin_pair.columns, &twin_pair.layout).await
 }

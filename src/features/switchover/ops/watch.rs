@@ -276,7 +276,7 @@ async fn preflight(
     server: &ServerInfo,
 ) -> Result<Vec<Preflight>> {
     let tables: Vec<_> = todo.iter().flat_map(Watched::tables).map(literal).collect();
-    let off = asked.off;
+    let (off, makes) = (asked.off, !asked.off && !todo.is_empty());
     // What is not there yet is the journal's verdict.
     let mut conditions = String::new();
     let of_marks =
@@ -287,20 +287,19 @@ async fn preflight(
         (
             texts::triggers::MAKES_FUNCTIONS,
             "not has_schema_privilege(to_regnamespace('midwatch')::oid, 'create')",
-            !off && !todo.is_empty(),
+            makes,
         ),
         (
             texts::triggers::WRITES_MARKS,
             "not has_table_privilege(to_regclass('midwatch.marks'), 'insert')",
-            !off && !todo.is_empty(),
+            makes,
         ),
         (texts::triggers::OWNS_MARKS, of_marks, asked.forget),
-        (texts::triggers::LETS_WRITE_MARKS, of_schema, !off && others(todo, server)),
+        (texts::triggers::LETS_WRITE_MARKS, of_schema, makes && others(todo, server)),
     ] {
-        if !needed {
-            continue;
+        if needed {
+            let _ = write!(conditions, " union all select {} where {condition}", literal(what));
         }
-        let _ = write!(conditions, " union all select {} where {condition}", literal(what));
     }
     let owned = format!(
         "select 'ownership of ' || regexp_replace(c.oid::regclass::text, '^public[.]', '') from pg_class c \
@@ -332,7 +331,7 @@ async fn preflight(
             out.push(Preflight::new("marks", Ready::Fail, text));
         }
     }
-    if !off && !todo.is_empty() {
+    if makes {
         out.push(Preflight::new("writers", Ready::Warn, texts::triggers::WATCH_COSTS));
     }
     Ok(out)

@@ -94,7 +94,7 @@ pub(crate) const HOOK_TIMEOUT: ParamSpec = ParamSpec {
 pub(crate) struct SwitchOptions {
     pub(super) monitor_s: u64,
     pub(super) backup: Backup,
-    pub(crate) marker: bool,
+    pub(super) marker: bool,
     pub(crate) lock_timeout_ms: u64,
     pub(super) budget_ms: u64,
     pub(super) attempts: u32,

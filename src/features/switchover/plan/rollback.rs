@@ -27,6 +27,7 @@ use crate::features::switchover::plan::steps::StepsInOrder;
 use crate::features::switchover::plan::swap_ddl::{PairSwap, Switch};
 use crate::features::switchover::plan::twin_pair::TwinPair;
 use crate::features::switchover::preflight::accept::Accepted;
+use crate::features::switchover::preflight::ownership::marks_may_be_owned;
 use crate::features::switchover::preflight::rehearsals::{rehearsal, rollback_time};
 use crate::features::switchover::run::arguments;
 use crate::features::switchover::task::{DependentsAtSwitch, Swap, TWINS};
@@ -230,6 +231,10 @@ pub(crate) async fn watch_all(
         let watch =
             change_capture::installed(&mut *tx, &twin_pair.pair(), &twin_pair.columns, &twin_pair.layout)
                 .await?;
+        drop(tx);
+        if out.captures() {
+            preflight.extend(marks_may_be_owned(cx, &twin_pair.pair(), &watch).await?);
+        }
         out.watch(twin_pair, &watch, preflight);
     }
     Ok(())

@@ -100,6 +100,11 @@ impl<'a> StepsInOrder<'a> {
         Self { twin_pairs, switch, asked, role, steps: vec![], verify: vec![] }
     }
 
+    /// Marks are to be written, where they are not yet.
+    pub(crate) fn captures(&self) -> bool {
+        self.asked.marker
+    }
+
     fn push(&mut self, id: &str, title: String, statements: Vec<String>, locks: Vec<Lock>, action: Action) {
         self.steps.push(Step { locks, action, ..Step::new(id, title, statements) });
     }

@@ -26,6 +26,12 @@ pub(crate) async fn ownership(cx: &PlanCx<'_>, twin_pair: &TwinPair<'_>) -> Resu
     Ok(out)
 }
 
+#[derive(Deserialize)]
+struct Ownable {
+    creates: bool,
+    member: bool,
+}
+
 // What keeps a function from being given to a role.
 const OWNABLE: &str =
     "select has_schema_privilege($1, $2, 'create') as creates, pg_has_role($1, 'member') as member";
@@ -40,11 +46,6 @@ pub(crate) async fn may_be_owned(
     let server = cx.cx.server;
     if server.superuser || owner == server.role {
         return Ok(None);
-    }
-    #[derive(Deserialize)]
-    struct Ownable {
-        creates: bool,
-        member: bool,
     }
     let schema = function.schema.as_deref().unwrap_or_default();
     let sql = Sql::new(OWNABLE).bind([Param::from(owner), Param::from(schema)]);
