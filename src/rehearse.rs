@@ -70,6 +70,7 @@ impl SwitchoverRehearsal {
         copy.settle(&written(play)).await?;
         let engine = self.engine(&copy, &copy.scratch()).await?;
         apply(&engine, "init", None, BTreeMap::new()).await?;
+        copy.open_schemas().await?;
         let mut out = RehearsalResult { copied: copy.copied(), ..RehearsalResult::default() };
         self.switch_and_roll_back(play, &engine, &copy, &mut out).await?;
         Ok(out)

@@ -230,7 +230,10 @@ async fn journal(sheet: &mut DoctorReport, label: &str, engine: &Engine) {
                 format!("no journal yet ({} to come): nothing can be changed here", pending.join(", "));
             sheet.add(label, "ok", message, Some("midwatch plan init makes it"));
         }
-        (JournalState::Damaged { .. }, Some(e)) => {
+        (
+            JournalState::Damaged { .. } | JournalState::Altered { .. } | JournalState::Foreign { .. },
+            Some(e),
+        ) => {
             sheet.add(label, "fail", e.message.clone(), e.hint.as_deref());
         }
         (_, Some(e)) => sheet.add(label, "warn", e.message.clone(), e.hint.as_deref()),

@@ -52,7 +52,8 @@ fn write_logs(dir: &Path, shown: &JournalShown, out: &Output) -> Result<u8> {
 
 pub(super) async fn verify(engine: &Engine, out: &Output) -> Result<u8> {
     // What is left of a damaged one is looked at all the same.
-    if !matches!(engine.journal_now().await, JournalState::Damaged { .. }) {
+    let state = engine.journal_now().await;
+    if !matches!(state, JournalState::Damaged { .. } | JournalState::Foreign { .. }) {
         engine.needs_journal().await?;
     }
     let verified = engine.verify_journal().await?;

@@ -243,9 +243,13 @@ impl Engine {
     pub async fn needs_journal(&self) -> Result<()> {
         let state = self.journal_now().await;
         match (&state, state.refusal()) {
-            (JournalState::Denied { readable: true, .. } | JournalState::Older { .. }, _) | (_, None) => {
-                Ok(())
-            }
+            (
+                JournalState::Denied { readable: true, .. }
+                | JournalState::Older { .. }
+                | JournalState::Altered { .. },
+                _,
+            )
+            | (_, None) => Ok(()),
             (JournalState::Missing { .. }, _) => {
                 Err(Error::unobserved("there is no journal on this target")
                     .hint("midwatch plan init makes one"))

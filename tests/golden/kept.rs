@@ -28,7 +28,9 @@ async fn server() -> &'static Server {
 /// Interrupted runs have no age limit, and a plan file is expired whatever the clock of this machine says.
 const LATER: &str = "alter function pg_catalog.clock_timestamp() rename to clock_timestamp_builtin;
     create function pg_catalog.clock_timestamp() returns timestamptz language sql volatile as
-      'select pg_catalog.clock_timestamp_builtin() + interval ''5 years'''";
+      'select pg_catalog.clock_timestamp_builtin() + interval ''5 years''';
+    -- A default keeps the function, not its name.
+    alter table midwatch.runs alter started_at set default pg_catalog.clock_timestamp(), alter beat_at set default pg_catalog.clock_timestamp()";
 
 /// A database of the fixture, its operator's home, and what the build that made it said of it.
 struct Golden {

@@ -19,9 +19,11 @@ mod journal;
 mod journal_state;
 mod keys;
 mod least_privilege;
+mod journal_schema;
 mod limits;
 mod network;
 mod not_utf8;
+mod owners;
 mod parameters;
 #[cfg(feature = "tui")]
 mod pasting;

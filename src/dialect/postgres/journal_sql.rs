@@ -40,6 +40,10 @@ impl JournalSql for Postgres {
         Box::pin(state::state(tx))
     }
 
+    fn readable<'a>(&'a self, tx: &'a mut dyn ReadTx) -> Fut<'a, Result<()>> {
+        Box::pin(state::readable(tx))
+    }
+
     fn runs<'a>(&'a self, tx: &'a mut dyn ReadTx, filter: &'a RunFilter) -> Fut<'a, Result<Vec<RunRecord>>> {
         Box::pin(runs::runs(tx, filter))
     }

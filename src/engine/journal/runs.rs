@@ -18,7 +18,14 @@ pub const INTERRUPTED: usize = 20;
 const PAGE: u32 = 50;
 
 async fn begin(facts: &dyn Reader) -> Result<Box<dyn ReadTx>> {
-    facts.begin(ReadOptions::default()).await
+    begin_with(facts, ReadOptions::default()).await
+}
+
+/// All that reads runs begins here.
+async fn begin_with(facts: &dyn Reader, options: ReadOptions) -> Result<Box<dyn ReadTx>> {
+    let mut tx = facts.begin(options).await?;
+    facts.dialect().readable(&mut *tx).await?;
+    Ok(tx)
 }
 
 /// The latest runs, or the latest of those before a run.
@@ -30,7 +37,7 @@ pub async fn runs(
 ) -> Result<Listed> {
     let before = before.map(number).transpose()?;
     let options = ReadOptions { snapshot: Snapshot::Transaction, ..ReadOptions::default() };
-    let mut tx = facts.begin(options).await?;
+    let mut tx = begin_with(facts, options).await?;
     let sql = facts.dialect();
     let mut runs = sql.runs(&mut *tx, &RunFilter::Latest { before, limit }).await?;
     overtaken::mark(sql, &mut *tx, names, &mut runs).await?;

@@ -73,8 +73,17 @@ pub struct JournalView<'a> {
 /// Looks at the whole chain, at the images behind it, and at the copy.
 pub async fn verify(journal: &JournalView<'_>) -> Verified {
     let mut out = Verified::default();
-    if let JournalState::Damaged { missing } = journal.state {
-        out.findings.extend(missing.iter().map(|what| format!("{what} is missing")));
+    match journal.state {
+        JournalState::Damaged { missing } => {
+            out.findings.extend(missing.iter().map(|what| format!("{what} is missing")));
+        }
+        JournalState::Altered { what } => out.findings.extend_from_slice(what),
+        JournalState::Foreign { why } => {
+            out.findings.extend_from_slice(why);
+            out.unobserved.extend(journal.state.unread());
+            return out;
+        }
+        _ => {}
     }
     let mut copy = CopyCheck::read(journal.copy, journal.target);
     let read = chain(journal, &mut out, &mut copy).await;

@@ -27,6 +27,16 @@ pub enum JournalState {
         /// What is missing, in words.
         missing: Vec<String>,
     },
+    /// Not as it was made: it is read, and nothing is changed.
+    Altered {
+        /// What is not as midwatch made it, in words.
+        what: Vec<String>,
+    },
+    /// A role with less rights could have something run there with ours: nothing of it is read.
+    Foreign {
+        /// By what, in words.
+        why: Vec<String>,
+    },
     /// All there, but not for this role.
     Denied {
         /// The role.
@@ -47,14 +57,17 @@ impl JournalState {
     /// Why nothing of it can be read; none where it can be read, or where there is none.
     pub fn unread(&self) -> Option<String> {
         match self {
-            Self::Ready | Self::Missing { .. } | Self::Older { .. } | Self::Denied { readable: true, .. } => {
-                None
-            }
+            Self::Ready
+            | Self::Missing { .. }
+            | Self::Older { .. }
+            | Self::Altered { .. }
+            | Self::Denied { readable: true, .. } => None,
             Self::Newer { files } => Some(format!(
                 "the journal was made by a newer midwatch (it has migrations {})",
                 files.join(", ")
             )),
             Self::Damaged { missing } => Some(format!("the journal is damaged: {} missing", are(missing))),
+            Self::Foreign { why } => Some(foreign(why)),
             Self::Denied { role, lacks, .. } => {
                 Some(format!("role {role} may not read the journal: it lacks {}", lacks.join(", ")))
             }
@@ -81,6 +94,15 @@ impl JournalState {
             }
             Self::Damaged { missing } => refused(format!("the journal is damaged: {} missing", are(missing)))
                 .hint("restore schema midwatch from a backup; or rename what is left of it, then plan init"),
+            Self::Altered { what } => {
+                refused(format!("the journal is not as midwatch made it: {}", what.join("; "))).hint(
+                    "midwatch journal verify; restore schema midwatch from a backup, or make it as it was",
+                )
+            }
+            Self::Foreign { why } => refused(foreign(why)).hint(
+                "give schema midwatch and all that is in it to a superuser, or connect as its owner; \
+                 drop a schema midwatch that midwatch did not make",
+            ),
             Self::Denied { role, lacks, .. } => {
                 refused(format!("role {role} may not work with the journal: it lacks {}", lacks.join(", ")))
                     .hint(format!(
@@ -90,6 +112,13 @@ impl JournalState {
             Self::Unknown { why } => refused(format!("the journal cannot be read: {why}")),
         })
     }
+}
+
+fn foreign(why: &[String]) -> String {
+    format!(
+        "schema midwatch is neither read nor written: others could run statements there with the rights of this role ({})",
+        why.join("; ")
+    )
 }
 
 fn are(missing: &[String]) -> String {

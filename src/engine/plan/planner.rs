@@ -202,6 +202,11 @@ async fn ask<'e>(
             let operation = find(planning, verb)?;
             params.accept(operation.spec().params, verb, verb)?;
             let name = named(planning, operation, name.as_deref())?;
+            // Operations read there, too.
+            let journal = journal::state::state(planning.facts).await;
+            if let (JournalState::Foreign { .. }, Some(e)) = (&journal, journal.refusal()) {
+                return Err(e);
+            }
             let cx = &PlanCx { questions: operation.spec().asks, ..*cx };
             let mut draft = operation.plan(cx, &name, params).await?;
             secrets::check(cx, &draft)?;

@@ -32,6 +32,11 @@ pub trait JournalSql: Sync {
     ) -> Fut<'a, Result<Vec<String>>>;
     /// Is the journal here, whole, of this version, and for this role?
     fn state<'a>(&'a self, tx: &'a mut dyn ReadTx) -> Fut<'a, Result<JournalState>>;
+    /// Refuses where a role with less rights could have something run with ours by reading the journal; asked before it is
+    /// read. A dialect whose tables run nothing has nothing to refuse.
+    fn readable<'a>(&'a self, _: &'a mut dyn ReadTx) -> Fut<'a, Result<()>> {
+        Box::pin(async { Ok(()) })
+    }
     /// Runs, newest first; `resumable`: it was interrupted and is not undone. Later changes of names are not looked at.
     fn runs<'a>(&'a self, tx: &'a mut dyn ReadTx, filter: &'a RunFilter) -> Fut<'a, Result<Vec<RunRecord>>>;
     /// Their numbers alone: also of runs whose rows were altered so that they cannot be read.

@@ -9,7 +9,7 @@ use crate::engine::journal::overtaken::{self, ChangedNames};
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::journal_state::JournalState;
 use crate::engine::model::param::Params;
-use crate::engine::model::profile::{MigrationFolder, Profile};
+use crate::engine::model::profile::{HistoryKind, MigrationFolder, Profile};
 use crate::engine::model::report::{CheckId, Report};
 use crate::engine::port::dialect::Dialect;
 use crate::engine::port::reader::{Fut, ReadOptions, ReadTx, Snapshot};
@@ -102,6 +102,9 @@ async fn observe(
     let options = ReadOptions { snapshot: Snapshot::Transaction, timeout: None, ..ReadOptions::default() };
     let mut tx = cx.read_with(options).await?;
     let mut findings = if with_indexes { indexes::findings(&mut *tx, sql, id).await? } else { vec![] };
+    if folder.history == HistoryKind::Midwatch && folder.table.is_none() {
+        cx.dialect().readable(&mut *tx).await?;
+    }
     let history = history::read(&mut *tx, sql, folder, cx.files).await?;
     let renamed = cx.renamed(&mut *tx).await?;
     let mut objects = presence::observe(&mut *tx, sql, &files, folder, &renamed).await?;

@@ -32,7 +32,7 @@ named as (select w.oid, w.root, format('%I.%I', n.nspname, c.relname) as name
 select array(
   select format('trigger %s of %s', g.tgname, w.name) from named w join pg_trigger g on g.tgrelid = w.oid
   where not g.tgisinternal and g.tgparentid = 0
-    and (select n.nspname <> 'midwatch' from pg_proc f join pg_namespace n on n.oid = f.pronamespace where f.oid = g.tgfoid)
+    and (select n.nspname <> 'midwatch' or f.proname !~ '^mark_(legacy|twin)_[0-9]+$' from pg_proc f join pg_namespace n on n.oid = f.pronamespace where f.oid = g.tgfoid)
   union select format('constraint %s of %s', k.conname, w.name) from named w join pg_constraint k on k.conrelid = w.oid
   where w.root and k.contype in ('c', 'x', 'u', 'p')
   union select format('index %s of %s', c.relname, w.name) from named w join pg_index i on i.indrelid = w.oid

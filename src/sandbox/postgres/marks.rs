@@ -37,7 +37,7 @@ async fn only_what_was_written_since_is_compared_and_only_what_is_not_equal_is_n
     let columns =
         catalog::columns(&Postgres, pair.legacy.as_ref().unwrap(), &pair.partitioned, &twin.key).unwrap();
     let layout = partitions::layout(&mut *tx, &pair.partitioned).await.unwrap();
-    let triggers = change_capture::install(&pair, &columns, &layout, &change_capture::GapScope::All);
+    let triggers = change_capture::install(&pair, &columns, &layout, &change_capture::GapScope::All, "");
     owner.execute_script(&triggers.create_statements().join(";")).await.unwrap();
     assert!(matches!(
         change_capture::installed(&mut *tx, &pair, &columns, &layout).await.unwrap(),

@@ -254,6 +254,11 @@ impl Private {
         self.0.server.files().join("scratch")
     }
 
+    /// Owners of things may make them in schemas that came later, too: the functions of a switchover become theirs.
+    pub async fn open_schemas(&self) -> Result<()> {
+        self.0.server.open_schemas().await
+    }
+
     /// What was copied, and what could not be.
     pub fn copied(&self) -> String {
         self.0.said.clone()

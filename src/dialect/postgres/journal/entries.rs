@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{digests, install};
+use super::{digests, install, objects};
 
 use crate::engine::model::error::Result;
 use crate::engine::model::event::Event;
@@ -136,6 +136,8 @@ pub(in crate::dialect::postgres) async fn strays(tx: &mut dyn ReadTx) -> Result<
         out.extend(tx.texts(&Sql::new(sql)).await?.into_iter().flatten());
     }
     out.extend(install::altered_files(tx).await?);
+    out.extend(objects::altered_view(tx).await?);
+    out.extend(objects::added_triggers(tx).await?);
     Ok(out)
 }
 

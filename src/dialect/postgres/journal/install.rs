@@ -195,6 +195,16 @@ pub(in crate::dialect::postgres) async fn unknown_grantees(
     Ok(unknown.into_iter().flatten().collect())
 }
 
+/// The journal's view, and the query that its file gives it.
+pub(super) fn view() -> Option<(&'static str, &'static str)> {
+    let (_, text) = FILES.iter().find(|(_, text)| text.contains(VIEW))?;
+    let (name, query) = text.split_once(VIEW)?.1.split_once(" AS\n")?;
+    Some((name, query.split_once(';')?.0))
+}
+
+/// What begins its definition.
+const VIEW: &str = "CREATE VIEW ";
+
 /// Records of the journal's own files that are not those of the files as they are.
 pub(super) async fn altered_files(tx: &mut dyn ReadTx) -> Result<Vec<String>> {
     let mut expected = Vec::new();

@@ -4,5 +4,6 @@ pub(super) mod append;
 pub(super) mod digests;
 pub(super) mod entries;
 pub mod install;
+pub mod objects;
 pub(super) mod runs;
 pub(super) mod state;

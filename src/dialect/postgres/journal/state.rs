@@ -3,8 +3,9 @@
 use serde::Deserialize;
 
 use super::install::{CHANGED, FILES, broken};
+use super::objects;
 use crate::dialect::sql::script;
-use crate::engine::model::error::Result;
+use crate::engine::model::error::{Error, Result};
 use crate::engine::model::journal_state::JournalState;
 use crate::engine::model::query::Sql;
 use crate::engine::port::reader::ReadTx;
@@ -58,6 +59,10 @@ pub(in crate::dialect::postgres) async fn state(tx: &mut dyn ReadTx) -> Result<J
         let pending = FILES.iter().map(|(name, _)| (*name).to_owned()).collect();
         return Ok(JournalState::Missing { pending });
     }
+    let why = objects::foreign(tx).await?;
+    if !why.is_empty() {
+        return Ok(JournalState::Foreign { why });
+    }
     let objects: Vec<Object> = tx.fetch(&Sql::new(OBJECTS)).await?;
     let Some(history) = objects.iter().find(|o| o.name == "migrations" && o.kind == "r") else {
         return Ok(JournalState::Damaged { missing: vec!["table midwatch.migrations".into()] });
@@ -68,7 +73,24 @@ pub(in crate::dialect::postgres) async fn state(tx: &mut dyn ReadTx) -> Result<J
     }
     let rows = tx.texts(&Sql::new("select file from midwatch.migrations where folder = 'midwatch'")).await?;
     let applied: Vec<String> = rows.into_iter().flatten().collect();
-    judge(here.role, &applied, &objects)
+    let state = judge(here.role, &applied, &objects)?;
+    let whole = match &state {
+        JournalState::Ready | JournalState::Denied { .. } => FILES.len() == applied.len(),
+        JournalState::Older { .. } => false,
+        _ => return Ok(state),
+    };
+    let what = objects::altered(tx, whole).await?;
+    Ok(if what.is_empty() { state } else { JournalState::Altered { what } })
+}
+
+/// Nothing of the journal is read that others could have something run by.
+pub(in crate::dialect::postgres) async fn readable(tx: &mut dyn ReadTx) -> Result<()> {
+    let why = objects::foreign(tx).await?;
+    if why.is_empty() {
+        return Ok(());
+    }
+    let why = JournalState::Foreign { why }.unread().unwrap_or_default();
+    Err(Error::unobserved(why).hint("midwatch doctor"))
 }
 
 fn judge(role: String, applied: &[String], objects: &[Object]) -> Result<JournalState> {

@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use crate::engine::model::comparison::{ComparedColumn, ComparedColumns};
 use crate::engine::model::error::Result;
-use crate::engine::model::name::{Ident, literal};
+use crate::engine::model::name::{Ident, Relation, literal};
 use crate::engine::model::query::Param;
 use crate::engine::port::compare_sql::CompareSql;
 use crate::engine::port::reader::ReadTx;
@@ -19,8 +19,9 @@ use crate::features::parity::pair::TwinTables;
 use crate::features::parity::pair::catalog::{TwinTable, equality};
 use crate::features::parity::pair::fingerprint::{Fingerprint, ObjectPrint};
 use crate::features::parity::pair::partitions::Layout;
+use crate::features::parity::pair::sync_triggers::output_text;
 use crate::features::parity::pair::trigger_ddl::Triggers;
-use crate::features::parity::pair::trigger_function::{closed, dropped};
+use crate::features::parity::pair::trigger_function::{closed, dropped, owned};
 
 /// The triggers' names.
 const ROW: &str = "midwatch_mark";
@@ -64,9 +65,19 @@ struct Side<'a> {
 }
 
 impl Side<'_> {
-    fn function(&self) -> String {
-        format!("midwatch.{}", Ident(&format!("mark_{}_{}", self.role, self.table.oid)))
+    fn name(&self) -> Relation {
+        let name = format!("mark_{}_{}", self.role, self.table.oid);
+        Relation { schema: Some("midwatch".into()), name }
     }
+
+    fn function(&self) -> String {
+        format!("midwatch.{}", Ident(&self.name().name))
+    }
+}
+
+/// The functions of a pair, and whose each is to be: the owner's of the table whose writes it marks.
+pub(crate) fn functions(pair: &TwinTables) -> Vec<(Relation, &str)> {
+    sides(pair).into_iter().map(|s| (s.name(), s.table.owner.as_str())).collect()
 }
 
 fn sides(pair: &TwinTables) -> Vec<Side<'_>> {
@@ -74,15 +85,25 @@ fn sides(pair: &TwinTables) -> Vec<Side<'_>> {
     legacy.chain(std::iter::once(Side { table: &pair.partitioned, role: "twin" })).collect()
 }
 
+/// Named with its schema under our path, so no type of the server's own: its owner may make casts.
+fn of_others(column: &ComparedColumn) -> bool {
+    column.kind.contains('.')
+}
+
 /// What a mark holds of a row.
-fn texts(row: &str, columns: &[String]) -> String {
-    let list: Vec<_> = columns.iter().map(|c| format!("{row}.{}::text", Ident(c))).collect();
+fn texts(row: &str, names: &[String], columns: &ComparedColumns) -> String {
+    let text = |name: &String| {
+        let value = format!("{row}.{}", Ident(name));
+        let found = columns.common.iter().chain(&columns.key).find(|c| &c.name == name);
+        if found.is_some_and(of_others) { output_text(&value) } else { format!("{value}::text") }
+    };
+    let list: Vec<_> = names.iter().map(text).collect();
     format!("array[{}]::text[]", list.join(", "))
 }
 
 fn body(columns: &ComparedColumns, layout: &Layout) -> String {
     let key: Vec<String> = columns.key.iter().map(|c| c.name.clone()).collect();
-    let cells = |row: &str| format!("{}, {}", texts(row, &key), texts(row, &layout.key));
+    let cells = |row: &str| format!("{}, {}", texts(row, &key, columns), texts(row, &layout.key, columns));
     let (old, new) = (cells("old"), cells("new"));
     let insert = "insert into midwatch.marks (relation, op, key, part) values (tg_relid, tg_op,";
     format!(
@@ -115,17 +136,23 @@ fn settings(columns: &ComparedColumns, layout: &Layout) -> Vec<(&'static str, &'
 
 impl Side<'_> {
     /// On the table itself: on a partitioned one the rows' trigger is cloned onto every partition.
-    fn on_table(&self, columns: &ComparedColumns, layout: &Layout, owners: &[&str]) -> Vec<String> {
-        let (function, relation) = (self.function(), &self.table.relation);
+    fn on_table(&self, columns: &ComparedColumns, layout: &Layout, made: MadeBy<'_>) -> Vec<String> {
+        let (function, relation, owner) = (self.function(), &self.table.relation, &self.table.owner);
         let set: String = settings(columns, layout).iter().fold(String::new(), |mut out, (name, value)| {
             let _ = write!(out, " SET {name} = {value}");
             out
         });
         let body = body(columns, layout);
-        let mut out = vec![format!(
+        let mut out = vec![];
+        if owner != made.role {
+            out.push(format!("GRANT USAGE ON SCHEMA midwatch TO {}", Ident(owner)));
+            out.push(format!("GRANT INSERT ON midwatch.marks TO {}", Ident(owner)));
+        }
+        out.push(format!(
             "CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER{set} AS $midwatch${body}$midwatch$"
-        )];
-        out.extend(closed(&function, owners));
+        ));
+        out.extend(closed(&function, made.owners));
+        out.push(owned(&function, owner));
         out.push(format!(
             "CREATE OR REPLACE TRIGGER {ROW} AFTER INSERT OR UPDATE OR DELETE ON {relation} FOR EACH ROW EXECUTE FUNCTION {function}()"
         ));
@@ -145,12 +172,20 @@ impl Side<'_> {
     }
 }
 
-/// What has marks written where they are lacking. Half of it may be there: what is stays, and so do its proofs.
+/// Whose functions they are, and who makes them.
+#[derive(Clone, Copy)]
+struct MadeBy<'a> {
+    role: &'a str,
+    owners: &'a [&'a str],
+}
+
+/// What has marks written where they are lacking: `role` makes it. Half of it may be there: what is stays, and so do its proofs.
 pub(crate) fn install(
     pair: &TwinTables,
     columns: &ComparedColumns,
     layout: &Layout,
     lacks: &GapScope,
+    role: &str,
 ) -> Triggers {
     let sides = sides(pair);
     let Some(twin) = sides.last() else { return Triggers::default() };
@@ -162,7 +197,8 @@ pub(crate) fn install(
     let mut out = Triggers::default();
     if whole {
         let owners: Vec<&str> = sides.iter().map(|s| s.table.owner.as_str()).collect();
-        out.make.tables = sides.iter().flat_map(|s| s.on_table(columns, layout, &owners)).collect();
+        let made = MadeBy { role, owners: &owners };
+        out.make.tables = sides.iter().flat_map(|s| s.on_table(columns, layout, made)).collect();
         out.take.tables = sides.iter().flat_map(|s| dropped(&s.function())).collect();
     }
     // TRUNCATE fires those of the very table that it names: each partition has its own.
@@ -223,18 +259,19 @@ pub(crate) fn fingerprint(pair: &TwinTables, columns: &ComparedColumns, layout: 
     let legacy = pair.legacy.as_ref().map_or(0, |l| l.oid);
     let twin = pair.partitioned.oid;
     let expected = literal(&body(columns, layout));
-    let function = |name: String| {
+    let function = |name: String, table: i64| {
         format!(
             "(select p.oid from pg_proc p join pg_namespace n on n.oid = p.pronamespace where n.nspname = 'midwatch' \
-             and p.proname = {} and p.prosecdef and p.prosrc = {expected})",
+             and p.proname = {} and p.prosecdef and p.prosrc = {expected} \
+             and p.proowner = (select t.relowner from pg_class t where t.oid = {table}))",
             literal(&name)
         )
     };
     let marks = MARKS
         .replace("$1", &legacy.to_string())
         .replace("$2", &twin.to_string())
-        .replace("$3", &function(format!("mark_legacy_{legacy}")))
-        .replace("$4", &function(format!("mark_twin_{twin}")));
+        .replace("$3", &function(format!("mark_legacy_{legacy}"), legacy))
+        .replace("$4", &function(format!("mark_twin_{twin}"), twin));
     format!(
         "{marks} select case when bool_and(m.row = 1 and m.truncate = 1) then md5(concat_ws(';', \
          string_agg(format('%s %s %s', c.oid, c.relfilenode, m.text), ';' order by c.oid), \
@@ -251,18 +288,45 @@ struct OwnObject {
     what: String,
     source: Option<String>,
     definer: bool,
+    owner: String,
+    /// The owner's text may be replaced.
+    known: bool,
+    /// The owner may write marks.
+    writes: bool,
 }
 
+// Marks of a table that another than a superuser could make a view, or give a policy, are not read by a superuser.
 const OURS: &str = "
-select p.proname as name, p.oid::bigint as oid, format('%s %s', p.oid, p.xmin) as what, p.prosrc as source, p.prosecdef as definer
-from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+select p.proname as name, p.oid::bigint as oid, format('%s %s', p.oid, p.xmin) as what, p.prosrc as source, p.prosecdef as definer,
+       r.rolname as owner, r.rolsuper or r.rolname = current_user as known,
+       coalesce(has_table_privilege(r.oid, to_regclass('midwatch.marks')::oid, 'insert'), false) and has_schema_privilege(r.oid, n.oid, 'usage') as writes
+from pg_proc p join pg_namespace n on n.oid = p.pronamespace join pg_roles r on r.oid = p.proowner
 where n.nspname = 'midwatch' and (p.proname = any($1) or p.proname = 'append_only')
 union all
 select c.relname, c.oid::bigint, format('%s %s %s', c.oid, pg_relation_filenode(c.oid),
-       (select string_agg(format('%s %s %s', t.oid, t.xmin, t.tgenabled), ',' order by t.oid) from pg_trigger t where t.tgrelid = c.oid)), null, true
-from pg_class c join pg_namespace n on n.oid = c.relnamespace
-where n.nspname = 'midwatch' and c.relname = 'marks' and has_table_privilege(c.oid, 'select')
-      and has_schema_privilege(n.oid, 'usage')";
+       (select string_agg(format('%s %s %s', t.oid, t.xmin, t.tgenabled), ',' order by t.oid) from pg_trigger t where t.tgrelid = c.oid)), null, true, r.rolname, true, true
+from pg_class c join pg_namespace n on n.oid = c.relnamespace join pg_roles r on r.oid = c.relowner
+where n.nspname = 'midwatch' and c.relname = 'marks' and c.relkind = 'r' and not c.relrowsecurity
+      and not exists (select from pg_inherits i where i.inhparent = c.oid)
+      and (r.rolsuper or r.rolname = current_user or not (select m.rolsuper from pg_roles m where m.rolname = current_user))
+      and has_table_privilege(c.oid, 'select') and has_schema_privilege(n.oid, 'usage')";
+
+/// What is wrong with a function of ours that is to belong to `owner`, and may it be made anew?
+fn fault(name: &str, found: Option<&OwnObject>, expected: &str, owner: &str) -> Option<(String, GapScope)> {
+    let again = |why: String| Some((why, GapScope::All));
+    match found {
+        None => again("nothing marks writes (see watch)".to_owned()),
+        Some(f) if f.owner != owner => {
+            let why = format!("function midwatch.{name} belongs to {}, not to {owner}", f.owner);
+            Some((why, if f.known { GapScope::All } else { GapScope::Never }))
+        }
+        Some(f) if f.source.as_deref() != Some(expected) || !f.definer => {
+            again(format!("function midwatch.{name} is not as watch made it"))
+        }
+        Some(f) if !f.writes => again(format!("{owner} may not write midwatch.marks")),
+        Some(_) => None,
+    }
+}
 
 /// Are marks written of everything, and how are things? In the snapshot of the transaction.
 pub(crate) async fn installed(
@@ -272,9 +336,8 @@ pub(crate) async fn installed(
     layout: &Layout,
 ) -> Result<CaptureState> {
     let Some(legacy) = &pair.legacy else { return Ok(Gap::everywhere("the legacy table is gone")) };
-    let functions =
-        vec![format!("mark_legacy_{}", legacy.oid), format!("mark_twin_{}", pair.partitioned.oid)];
-    let params = [Param::Texts(functions.clone())];
+    let functions = functions(pair);
+    let params = [Param::Texts(functions.iter().map(|(f, _)| f.name.clone()).collect())];
     let readable: Vec<OwnObject> = tx.fetch(&Sql::new(OURS).bind(params.clone())).await?;
     if readable.iter().all(|o| o.name != "marks") {
         return Ok(Gap::everywhere("midwatch.marks is not there or not readable"));
@@ -286,24 +349,18 @@ pub(crate) async fn installed(
     let find = |name: &str| ours.iter().find(|o| o.name == name);
     let expected = body(columns, layout);
     let (mut params, mut wrong) = (vec![Param::Int(legacy.oid), Param::Int(pair.partitioned.oid)], None);
-    for name in &functions {
-        let found = find(name);
+    for (function, owner) in &functions {
+        let found = find(&function.name);
         params.push(Param::Int(found.map_or(0, |f| f.oid)));
-        wrong = wrong.or(match found {
-            None => Some("nothing marks writes (see watch)".to_owned()),
-            Some(f) if f.source.as_deref() != Some(expected.as_str()) || !f.definer => {
-                Some(format!("function midwatch.{name} is not as watch made it"))
-            }
-            Some(_) => None,
-        });
+        wrong = wrong.or(fault(&function.name, found, &expected, owner));
     }
     let states: Vec<State> = tx.fetch(&Sql::new(format!("{MARKS}{STATE}")).bind(params.clone())).await?;
     if let Some(s) = states.iter().find(|s| s.why.is_some()) {
         let why = format!("{} is {}", s.name, s.why.as_deref().unwrap_or_default());
         return Ok(CaptureState::Incomplete(Gap { why, lacks: GapScope::Never }));
     }
-    if let Some(why) = wrong {
-        return Ok(Gap::everywhere(why));
+    if let Some((why, lacks)) = wrong {
+        return Ok(CaptureState::Incomplete(Gap { why, lacks }));
     }
     let lacking: Vec<&State> = states.iter().filter(|s| (s.row, s.truncate) != (1, 1)).collect();
     if let Some(first) = lacking.first() {
@@ -460,4 +517,24 @@ pub(crate) async fn touched(
         }
     }
     Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Only types of the server's own are cast: the owner of another one may make the cast.
+    #[test]
+    fn marks_hold_what_the_output_function_of_a_type_of_others_gives() {
+        let column = |name: &str, kind: &str| ComparedColumn {
+            name: name.into(),
+            kind: kind.into(),
+            ..ComparedColumn::default()
+        };
+        let key = vec![column("id", "bigint"), column("mood", "shop.mood[]")];
+        let columns = ComparedColumns { key, ..ComparedColumns::default() };
+        let texts = texts("old", &["id".into(), "mood".into()], &columns);
+        let output = r#"case when num_nonnulls(old."mood") = 1 then format('%s', old."mood") end"#;
+        assert_eq!(texts, format!(r#"array[old."id"::text, {output}]::text[]"#));
+    }
 }

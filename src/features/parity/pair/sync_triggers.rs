@@ -3,7 +3,7 @@
 use crate::engine::model::name::{Ident, Relation, literal};
 use crate::engine::model::profile::Twin;
 use crate::features::parity::pair::trigger_ddl::{Statements, Triggers};
-use crate::features::parity::pair::trigger_function::dropped;
+use crate::features::parity::pair::trigger_function::{Making, dropped};
 
 /// A column that is mirrored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,8 +62,10 @@ impl RowSync {
     fn key_changed(&self) -> String {
         let of = |side: &str| {
             // What a looser equality takes for the same may be written otherwise, and is then to be written anew.
-            let text = |k: &str| if self.equality(k) == "=" { "" } else { "::text" };
-            let one = |k: &&String| format!("{side}.{}{}", Ident(k), text(k));
+            let one = |k: &&String| {
+                let value = format!("{side}.{}", Ident(k));
+                if self.equality(k) == "=" { value } else { output_text(&value) }
+            };
             self.identity().iter().map(one).collect::<Vec<_>>().join(", ")
         };
         format!("({}) IS DISTINCT FROM ({})", of("OLD"), of("NEW"))
@@ -125,7 +127,7 @@ impl RowSync {
     }
 
     /// From the legacy table onto its twin: a row whose key or partition key changes leaves nothing behind.
-    pub(crate) fn forward(&self, function: &str, attributes: &str) -> String {
+    pub(crate) fn forward(&self, making: Making, function: &str, attributes: &str) -> String {
         let body = format!(
             "BEGIN\n  IF TG_OP = 'DELETE' OR TG_OP = 'UPDATE' AND {} THEN\n    DELETE FROM {} WHERE {};\n  END IF;\n  \
              IF TG_OP <> 'DELETE' THEN\n    {}\n  END IF;\n  RETURN NULL;\nEND",
@@ -134,7 +136,7 @@ impl RowSync {
             self.row("OLD"),
             self.upsert()
         );
-        create(function, &self.pinned(attributes), &body)
+        create(making, function, &self.pinned(attributes), &body)
     }
 
     fn pinned(&self, attributes: &str) -> String {
@@ -145,7 +147,7 @@ impl RowSync {
     /// From the partitioned table back onto the retired one. That has children, which a delete would take along: a row
     /// that moves between partitions (for row triggers a DELETE and an INSERT) is changed in place before it moves, so
     /// that the DELETE finds nothing under its old key.
-    pub(crate) fn reverse(&self, function: &str, attributes: &str) -> String {
+    pub(crate) fn reverse(&self, making: Making, function: &str, attributes: &str) -> String {
         let sets: Vec<_> = self
             .columns
             .iter()
@@ -162,7 +164,7 @@ impl RowSync {
             old = self.row("OLD"),
             kept = self.write_row(),
         );
-        create(function, &self.pinned(attributes), &body)
+        create(making, function, &self.pinned(attributes), &body)
     }
 
     /// TRUNCATE is refused where rows of other tables would go with it, as it was of the table that they refer to; of a
@@ -189,9 +191,9 @@ impl RowSync {
     }
 
     /// The same function before its time: it does nothing, so that its triggers can be made without haste.
-    pub(crate) fn idle(function: &str, attributes: &str) -> String {
+    pub(crate) fn idle(making: Making, function: &str, attributes: &str) -> String {
         let body = "BEGIN\n  IF TG_WHEN = 'BEFORE' THEN\n    RETURN NEW;\n  END IF;\n  RETURN NULL;\nEND";
-        create(function, attributes, body)
+        create(making, function, attributes, body)
     }
 
     /// The triggers of [`RowSync::reverse`] on the partitioned table and its leaves, around a function that is made first.
@@ -238,12 +240,19 @@ pub(crate) fn reverse_taken(function: &str, leaves: &[String]) -> Statements {
     Statements { tables: dropped(function), partitions: leaves.iter().map(gone).collect() }
 }
 
+/// The text of a value that the type's own output function gives. A cast would look for a function that the type's owner
+/// may have made.
+pub(crate) fn output_text(value: &str) -> String {
+    format!("case when num_nonnulls({value}) = 1 then format('%s', {value}) end")
+}
+
 /// How values of other types are written must not depend on who writes the row; parity reads them so.
 const PINNED: &str = " SET TimeZone = 'UTC' SET DateStyle = 'ISO, YMD' SET IntervalStyle = 'postgres'";
 
-fn create(function: &str, attributes: &str, body: &str) -> String {
+fn create(making: Making, function: &str, attributes: &str, body: &str) -> String {
     format!(
-        "CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql{attributes} AS {}",
+        "{} {function}() RETURNS trigger LANGUAGE plpgsql{attributes} AS {}",
+        making.words(),
         literal(body)
     )
 }
@@ -333,7 +342,7 @@ mod tests {
             ],
             numbered: false,
         };
-        let forward = mirror.forward("f", "");
+        let forward = mirror.forward(Making::New, "f", "");
         assert!(forward.contains(r#"VALUES (NEW."id", (NEW."at")::timestamptz)"#), "{forward}");
         assert!(forward.contains(r#"WHERE "id" = OLD."id" AND "at" = (OLD."at")::timestamptz"#), "{forward}");
         assert!(forward.contains("DO NOTHING"), "{forward}");

@@ -20,7 +20,7 @@ use crate::engine::port::dialect::Dialect;
 use crate::engine::port::reader::Fut;
 use crate::features::parity::pair::SwitchState;
 use crate::features::parity::pair::sync_triggers::{DEFINER, Mirrored, RowSync};
-use crate::features::parity::pair::trigger_function::closed;
+use crate::features::parity::pair::trigger_function::{self, Making, closed, making, owned};
 use crate::features::switchover::copy::switch_test::untried;
 use crate::features::switchover::copy::trigger_body::other_side_effects;
 use crate::features::switchover::copy::trigger_test::{Sides, TriggerTest, exercise_triggers};
@@ -28,6 +28,7 @@ use crate::features::switchover::plan::options;
 use crate::features::switchover::plan::reverse_sync::plan_reverse_sync;
 use crate::features::switchover::plan::twin_pair::TwinPair;
 use crate::features::switchover::preflight::accept::Accepted;
+use crate::features::switchover::preflight::ownership::may_be_owned;
 use crate::features::switchover::texts;
 use crate::features::switchover::twins;
 use crate::features::switchover::twins::offers;
@@ -123,6 +124,7 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
 }
 
 /// A trigger as it is.
+#[expect(clippy::struct_excessive_bools, reason = "each is what the catalog says")]
 #[derive(Debug, Clone, Deserialize)]
 struct Found {
     name: String,
@@ -138,6 +140,8 @@ struct Found {
     /// We may replace it.
     owned: bool,
     owner: String,
+    /// That is a superuser, or this role.
+    known: bool,
     definer: bool,
     settings: Vec<String>,
     /// Triggers elsewhere that run the same function.
@@ -148,10 +152,11 @@ const FOUND: &str = r"
 select t.tgname as name, t.tgenabled::text as state, t.tgtype::int as kind,
        t.tgqual is not null or cardinality(t.tgattr::int2[]) > 0 as partial, pg_get_triggerdef(t.oid) as definition,
        format('%I.%I', n.nspname, p.proname) as function, pg_get_functiondef(p.oid) as function_definition,
-       p.prosrc as body, pg_has_role(current_user, p.proowner, 'usage') as owned, pg_get_userbyid(p.proowner)::text as owner,
-       p.prosecdef as definer, coalesce(p.proconfig, '{}') as settings,
+       p.prosrc as body, pg_has_role(current_user, p.proowner, 'usage') as owned, r.rolname as owner,
+       r.rolsuper or r.rolname = current_user as known, p.prosecdef as definer, coalesce(p.proconfig, '{}') as settings,
        (select count(*) from pg_trigger o where o.tgfoid = p.oid and o.tgrelid <> t.tgrelid and o.tgparentid = 0) as others
 from pg_trigger t join pg_proc p on p.oid = t.tgfoid join pg_namespace n on n.oid = p.pronamespace
+join pg_roles r on r.oid = p.proowner
 where t.tgrelid = $1::oid and not t.tgisinternal and t.tgname = any ($2) order by t.tgname";
 
 const INSERT: i32 = 4;
@@ -210,6 +215,8 @@ struct Change {
     statements: Vec<String>,
     back: Vec<String>,
     said: Vec<String>,
+    /// Functions that run with their owner's rights from then on.
+    owned: Vec<String>,
 }
 
 impl Change {
@@ -275,7 +282,15 @@ impl Parts {
             }
             wrong = fired.faults;
         }
-        let change = rewrite(twin_pair, &mirror, &found, &declared, !shut_out.is_empty());
+        let own = own_function(twin_pair);
+        let making =
+            making(&mut *cx.cx.read().await?, &own.to_string(), &twin_pair.partitioned.owner).await?;
+        let new = NewFunction { name: own, making, definer: !shut_out.is_empty() };
+        let change = rewrite(twin_pair, &mirror, &found, &declared, &new);
+        for function in &change.owned {
+            let function = Relation::parse(function);
+            self.preflight.extend(may_be_owned(cx, &function, &twin_pair.partitioned.owner).await?);
+        }
         self.preflight.push(Preflight::new(
             "found",
             Ready::Ok,
@@ -329,6 +344,11 @@ impl Parts {
                 self.preflight.push(self.accepted.unless("trigger_body", &text));
             }
         }
+        let owners = [&twin_pair.legacy.owner, &twin_pair.partitioned.owner];
+        for f in found.iter().filter(|f| f.usable() && !f.known && !owners.contains(&&f.owner)) {
+            let text = texts::triggers::function_of_another(&f.function, &f.owner);
+            self.preflight.push(Preflight::new("privilege", Ready::Fail, text));
+        }
         for f in found.iter().filter(|f| f.usable() && !f.owned) {
             let text = texts::triggers::function_not_owned(&cx.cx.server.role, &f.function, &f.owner);
             self.preflight.push(Preflight::new("privilege", Ready::Fail, text));
@@ -357,6 +377,11 @@ impl Parts {
             )
         });
         self.verify.push(verification(twin_pair));
+        let owner = &twin_pair.partitioned.owner;
+        self.verify.extend(change.owned.iter().map(|function| {
+            let title = texts::steps::function_owned(function, owner);
+            trigger_function::verification(title, function, owner)
+        }));
     }
 
     fn privilege(&mut self, cx: &PlanCx<'_>, twin_pair: &TwinPair<'_>, table: &Table, change: &Change) {
@@ -418,40 +443,69 @@ fn enabling(twin_pair: &TwinPair<'_>, found: &[Found], declared: &[String]) -> O
     Some(out)
 }
 
+/// The function that is made where none of those that are there does.
+struct NewFunction {
+    name: Relation,
+    making: Making,
+    /// Who writes the legacy table may not write its twin: functions run with the rights of the twin's owner.
+    definer: bool,
+}
+
+fn own_function(twin_pair: &TwinPair<'_>) -> Relation {
+    let legacy = Relation::parse(&twin_pair.legacy.relation);
+    Relation { schema: legacy.schema, name: format!("midwatch_sync_{}", legacy.name) }
+}
+
+impl Change {
+    /// Replaces the text of a function. With its owner's rights it runs as the owner of the table that it writes.
+    fn replace(&mut self, twin_pair: &TwinPair<'_>, mirror: &RowSync, found: &Found, definer: bool) {
+        let (function, owner) = (&found.function, &twin_pair.partitioned.owner);
+        if self.back.contains(&found.function_definition) {
+            return;
+        }
+        let attributes = if definer && !found.definer { DEFINER.to_owned() } else { found.attributes() };
+        self.statements.push(mirror.forward(Making::Again, function, &attributes));
+        if definer || found.definer {
+            self.give(function, twin_pair);
+            self.back.insert(0, format!("grant execute on function {function}() to public"));
+        }
+        self.back.insert(0, found.function_definition.clone());
+        if (definer || found.definer) && &found.owner != owner {
+            self.back.insert(0, owned(function, &found.owner));
+        }
+        self.said.push(texts::steps::function_written(function));
+    }
+
+    /// Makes the function that is missing.
+    fn add(&mut self, twin_pair: &TwinPair<'_>, mirror: &RowSync, new: &NewFunction) {
+        let function = new.name.to_string();
+        self.statements.push(mirror.forward(new.making, &function, DEFINER));
+        self.give(&function, twin_pair);
+        self.back.insert(0, format!("drop function {function}()"));
+        self.said.push(texts::steps::function_written(&function));
+    }
+
+    fn give(&mut self, function: &str, twin_pair: &TwinPair<'_>) {
+        self.statements.extend(closed(function, &[&twin_pair.legacy.owner]));
+        self.statements.push(owned(function, &twin_pair.partitioned.owner));
+        self.owned.push(function.to_owned());
+    }
+}
+
 /// The functions by column name, and triggers for whatever none of them fires on.
 fn rewrite(
     twin_pair: &TwinPair<'_>,
     mirror: &RowSync,
     found: &[Found],
     declared: &[String],
-    definer: bool,
+    new: &NewFunction,
 ) -> Change {
     let table = &twin_pair.legacy.relation;
-    let schema = Relation::parse(table).schema;
-    let own = Relation { schema, name: format!("midwatch_sync_{}", Relation::parse(table).name) }.to_string();
+    let own = new.name.to_string();
     let mut out = Change::default();
-    let mut written: Vec<Relation> = vec![];
-    let mut write =
-        |out: &mut Change, function: &str, (attributes, definer): (&str, bool), was: Option<&str>| {
-            let name = Relation::parse(function);
-            if written.contains(&name) {
-                return;
-            }
-            written.push(name);
-            out.statements.push(mirror.forward(function, attributes));
-            if definer {
-                out.statements.extend(closed(function, &[&twin_pair.legacy.owner]));
-                if was.is_some() {
-                    out.back.insert(0, format!("grant execute on function {function}() to public"));
-                }
-            }
-            out.back.insert(0, was.map_or_else(|| format!("drop function {function}()"), str::to_owned));
-            out.said.push(texts::steps::function_written(function));
-        };
     let mut covered = 0;
     for f in found.iter().filter(|f| f.usable()) {
-        let attributes = if definer && !f.definer { DEFINER.to_owned() } else { f.attributes() };
-        write(&mut out, &f.function, (&attributes, definer || f.definer), Some(&f.function_definition));
+        out.replace(twin_pair, mirror, f, new.definer);
         out.enable(table, f);
         covered |= f.kind;
     }
@@ -468,7 +522,9 @@ fn rewrite(
     if missing.is_empty() {
         return out;
     }
-    write(&mut out, &own, (DEFINER, true), None);
+    if !found.iter().any(|f| f.usable() && Relation::parse(&f.function) == new.name) {
+        out.add(twin_pair, mirror, new);
+    }
     let (apart, rest): (Vec<_>, Vec<_>) = missing
         .into_iter()
         .partition(|(_, bit)| *bit == DELETE && free.len() > 1 && free.iter().any(|n| deletes(n)));

@@ -16,17 +16,16 @@ use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, PlanCx, Un
 use crate::engine::port::dialect::Dialect;
 use crate::engine::port::reader::Fut;
 use crate::features::parity::pair::SwitchState;
-use crate::features::parity::pair::change_capture::{self, CaptureState};
 use crate::features::switchover::copy::switch_test::test_switch;
 use crate::features::switchover::plan::dependents;
 use crate::features::switchover::plan::options;
-use crate::features::switchover::plan::rollback::rollback_draft;
+use crate::features::switchover::plan::rollback::{rollback_draft, watch_all};
 use crate::features::switchover::plan::steps::{self, StepsInOrder};
 use crate::features::switchover::plan::swap_ddl::Switch;
 use crate::features::switchover::plan::twin_pair::TwinPair;
 use crate::features::switchover::preflight::accept::Accepted;
 use crate::features::switchover::preflight::dependencies::dependants;
-use crate::features::switchover::preflight::ownership::{late_triggers, ownership};
+use crate::features::switchover::preflight::ownership::{late_triggers, may_be_owned, ownership};
 use crate::features::switchover::preflight::parity::parity;
 use crate::features::switchover::preflight::rehearsals::{
     JournalledRehearsal, compared, measured, rehearsal,
@@ -121,15 +120,12 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
     let (rehearsed, unknown) = last_rehearsal(cx, name).await;
     let is_known = unknown.is_none();
     preflight.extend(unknown);
-    let mut out = StepsInOrder::new(&twin_pairs, &switch, &asked);
+    let mut out = StepsInOrder::new(&twin_pairs, &switch, &asked, &cx.cx.server.role);
     out.measure("PRE-FLIGHT", false);
     if out.backup() {
         out.measure("POST-BACKUP", false);
     }
-    for twin_pair in &twin_pairs {
-        let watch = watched(cx, twin_pair).await?;
-        out.watch(twin_pair, &watch, &mut preflight);
-    }
+    watch_all(cx, &twin_pairs, &mut out, &mut preflight).await?;
     preflight.extend(out.stall(cx, false, &accepted).await);
     out.measure("PRE-MIGRATION", false);
     out.compare();
@@ -192,6 +188,7 @@ async fn collect_preflight(
     let mut out = Vec::new();
     for (twin_pair, part) in twin_pairs.iter().zip(&switch.parts) {
         out.extend(ownership(cx, twin_pair).await?);
+        out.extend(may_be_owned(cx, &twin_pair.reverse_function(), &twin_pair.legacy.owner).await?);
         out.extend(parity(cx, twin_pair).await);
         out.extend(dependants(twin_pair, &part.dependents, accepted));
         out.extend(statements_needing_keys(cx, twin_pair, &part.dependents, accepted).await);
@@ -241,10 +238,4 @@ async fn check_unaltered(cx: &PlanCx<'_>, twin_pairs: &[TwinPair<'_>]) -> Result
         format!("midwatch plan switchover {} switches the rest; {back}", rest.join(","))
     };
     Err(Error::new(Class::Refused, format!("{} {verb} switched over already", done.join(", "))).hint(hint))
-}
-
-/// Is everything marked that is written?
-async fn watched(cx: &PlanCx<'_>, twin_pair: &TwinPair<'_>) -> Result<CaptureState> {
-    let mut tx = cx.cx.read().await?;
-    change_capture::installed(&mut *tx, &twin_pair.pair(), &twin_pair.columns, &twin_pair.layout).await
 }

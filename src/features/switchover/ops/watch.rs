@@ -12,6 +12,7 @@ use crate::engine::model::plan::Unit;
 use crate::engine::model::preflight::{Preflight, Ready, Reversible, Risk, Verification};
 use crate::engine::model::profile::{Profile, Twin};
 use crate::engine::model::step::Step;
+use crate::engine::model::target::ServerInfo;
 use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, PlanCx, lock};
 use crate::engine::port::compare_sql::CompareSql;
 use crate::engine::port::dialect::Dialect;
@@ -20,6 +21,7 @@ use crate::features::parity::pair::change_capture::{self, CaptureState, GapScope
 use crate::features::parity::pair::partitions::{self, Layout};
 use crate::features::parity::pair::{self, TwinTables, catalog};
 use crate::features::switchover::plan::chunks::TriggerSteps;
+use crate::features::switchover::preflight::ownership::marks_may_be_owned;
 use crate::features::switchover::texts;
 
 pub(crate) struct WatchOperation;
@@ -133,7 +135,7 @@ async fn plan(cx: &PlanCx<'_>, twins: &[&Twin], asked: WatchOptions) -> Result<D
         };
         return Err(Error::new(Class::Refused, what));
     }
-    let mut steps: Vec<Step> = todo.iter().flat_map(|w| w.steps(off)).collect();
+    let mut steps: Vec<Step> = todo.iter().flat_map(|w| w.steps(off, &cx.cx.server.role)).collect();
     let mut changes = if todo.is_empty() { vec![] } else { texts::offers::watch_changes(off) };
     if asked.forget {
         steps.push(forget());
@@ -141,13 +143,17 @@ async fn plan(cx: &PlanCx<'_>, twins: &[&Twin], asked: WatchOptions) -> Result<D
     }
     let names = todo.iter().map(|w| w.twin.name()).collect::<Vec<_>>().join(", ");
     let undo = if asked.forget { texts::offers::FORGET_UNDO } else { texts::offers::watch_undo(off) };
+    // What the role that changes it may do.
+    let mut rights = cx.cx.facts.rights().begin(ReadOptions::default()).await?;
+    let mut preflight = preflight(&mut *rights, &todo, asked, cx.cx.server).await?;
+    for watched in todo.iter().filter(|_| !off) {
+        preflight.extend(marks_may_be_owned(cx, &watched.pair, &watched.marks).await?);
+    }
     let mut verify: Vec<Verification> = todo.iter().map(|w| w.verification(off, &names)).collect();
     if verify.is_empty() {
         verify.push(guarded());
     }
-    drop(tx);
-    // What the role that changes it may do.
-    let mut rights = cx.cx.facts.rights().begin(ReadOptions::default()).await?;
+    drop((tx, rights));
     Ok(Draft {
         why: why(&todo, off),
         changes,
@@ -158,7 +164,7 @@ async fn plan(cx: &PlanCx<'_>, twins: &[&Twin], asked: WatchOptions) -> Result<D
         renames: vec![],
         count: steps.iter().map(|s| s.statements.len() as u64).sum(),
         steps,
-        preflight: preflight(&mut *rights, &todo, asked).await?,
+        preflight,
         verify,
         rows: vec![],
         unit: Unit::STATEMENTS,
@@ -218,12 +224,17 @@ impl Watched<'_> {
         legacy.chain(std::iter::once(self.pair.partitioned.relation.as_str())).collect()
     }
 
-    fn steps(&self, off: bool) -> Vec<Step> {
+    fn owners(&self) -> impl Iterator<Item = &str> {
+        let legacy = self.pair.legacy.iter().map(|l| l.owner.as_str());
+        legacy.chain(std::iter::once(self.pair.partitioned.owner.as_str()))
+    }
+
+    fn steps(&self, off: bool, role: &str) -> Vec<Step> {
         let lacks = match &self.marks {
             CaptureState::Incomplete(lacking) if !off => &lacking.lacks,
             _ => &GapScope::All,
         };
-        let triggers = change_capture::install(&self.pair, &self.columns, &self.layout, lacks);
+        let triggers = change_capture::install(&self.pair, &self.columns, &self.layout, lacks, role);
         let id = format!("{}-{}", if off { "unwatch" } else { "watch" }, self.twin.name());
         let title = texts::steps::watch(self.twin.name(), off);
         let about = TriggerSteps { id: &id, title: &title, tables: &self.tables() };
@@ -235,7 +246,12 @@ impl Watched<'_> {
         let among = change_capture::relations(&self.pair, &self.layout);
         let marked = "select from pg_trigger t join pg_proc p on p.oid = t.tgfoid join pg_namespace n on n.oid = p.pronamespace \
                       where t.tgrelid = c.oid and n.nspname = 'midwatch' and t.tgname = w.name";
-        let (not, enabled) = if off { ("", "") } else { ("not ", " and t.tgenabled = 'A'") };
+        let (legacy, twin) = (self.pair.legacy.as_ref().map_or(0, |l| l.oid), self.pair.partitioned.oid);
+        let owned = format!(
+            " and t.tgenabled = 'A' and p.prosecdef and p.proowner = (select o.relowner from pg_class o \
+             where o.oid = case when c.oid = {legacy} then {legacy} else {twin} end)"
+        );
+        let (not, enabled) = if off { ("", "") } else { ("not ", owned.as_str()) };
         let sql = format!(
             "select c.oid::regclass::text, w.name from pg_class c, (values ('midwatch_mark'), ('midwatch_mark_truncate')) w(name) \
              where c.oid = any({among}) and {not}exists ({marked}{enabled})"
@@ -256,30 +272,42 @@ async fn any_left(tx: &mut dyn ReadTx, watched: &Watched<'_>) -> Result<bool> {
     Ok(said.first().and_then(|t| t.as_deref()) == Some("true"))
 }
 
-async fn preflight(tx: &mut dyn ReadTx, todo: &[Watched<'_>], asked: WatchOptions) -> Result<Vec<Preflight>> {
+/// Functions that are to belong to others than the role that makes them, which is no superuser.
+fn others(todo: &[Watched<'_>], server: &ServerInfo) -> bool {
+    !server.superuser && todo.iter().flat_map(Watched::owners).any(|owner| owner != server.role)
+}
+
+async fn preflight(
+    tx: &mut dyn ReadTx,
+    todo: &[Watched<'_>],
+    asked: WatchOptions,
+    server: &ServerInfo,
+) -> Result<Vec<Preflight>> {
     let tables: Vec<_> = todo.iter().flat_map(Watched::tables).map(literal).collect();
-    let off = asked.off;
+    let (off, makes) = (asked.off, !asked.off && !todo.is_empty());
     // What is not there yet is the journal's verdict.
     let mut conditions = String::new();
     let of_marks =
         "not (select pg_has_role(relowner, 'usage') from pg_class where oid = to_regclass('midwatch.marks'))";
+    let of_schema =
+        "not (select pg_has_role(nspowner, 'usage') from pg_namespace where nspname = 'midwatch')";
     for (what, condition, needed) in [
         (
             texts::triggers::MAKES_FUNCTIONS,
             "not has_schema_privilege(to_regnamespace('midwatch')::oid, 'create')",
-            !off && !todo.is_empty(),
+            makes,
         ),
         (
             texts::triggers::WRITES_MARKS,
             "not has_table_privilege(to_regclass('midwatch.marks'), 'insert')",
-            !off && !todo.is_empty(),
+            makes,
         ),
         (texts::triggers::OWNS_MARKS, of_marks, asked.forget),
+        (texts::triggers::LETS_WRITE_MARKS, of_schema, makes && others(todo, server)),
     ] {
-        if !needed {
-            continue;
+        if needed {
+            let _ = write!(conditions, " union all select {} where {condition}", literal(what));
         }
-        let _ = write!(conditions, " union all select {} where {condition}", literal(what));
     }
     let owned = format!(
         "select 'ownership of ' || regexp_replace(c.oid::regclass::text, '^public[.]', '') from pg_class c \
@@ -311,7 +339,7 @@ async fn preflight(tx: &mut dyn ReadTx, todo: &[Watched<'_>], asked: WatchOption
             out.push(Preflight::new("marks", Ready::Fail, text));
         }
     }
-    if !off && !todo.is_empty() {
+    if makes {
         out.push(Preflight::new("writers", Ready::Warn, texts::triggers::WATCH_COSTS));
     }
     Ok(out)

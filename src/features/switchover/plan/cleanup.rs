@@ -24,6 +24,7 @@ use crate::features::parity::pair::change_capture::{self, GapScope};
 use crate::features::parity::pair::retired::{away_name, find_retired};
 use crate::features::parity::pair::sync_triggers::{DEFINER, RowSync};
 use crate::features::parity::pair::trigger_ddl::Triggers;
+use crate::features::parity::pair::trigger_function::{Making, owned};
 use crate::features::parity::pair::{SwitchState, retired_name, standing};
 use crate::features::switchover::plan::dependents::{Carried, DependentKey};
 use crate::features::switchover::plan::options::SwitchOptions;
@@ -240,9 +241,10 @@ async fn away_of(
     let function = twin_pair.reverse_function().to_string();
     let mirror = reverse(cx, twin_pair, &part.names).await?;
     // Taken back, it runs again, and lacks what was written meanwhile.
-    out.carried.statements.push(RowSync::idle(&function, DEFINER));
-    out.carried.back.push(mirror.reverse(&function, DEFINER));
-    out.reverse = idle_reverse(twin_pair, &mirror);
+    out.carried.statements.push(RowSync::idle(Making::Again, &function, DEFINER));
+    out.carried.back.push(mirror.reverse(Making::Again, &function, DEFINER));
+    out.carried.back.push(owned(&function, &twin_pair.legacy.owner));
+    out.reverse = idle_reverse(twin_pair, &mirror, Making::New);
     for k in &table_use.referrers {
         out.carried.statements.push(format!("alter table {} drop constraint {}", k.table, k.name));
         out.carried
@@ -261,6 +263,7 @@ async fn away_of(
         &twin_pair.columns,
         &twin_pair.layout,
         &GapScope::All,
+        &cx.cx.server.role,
     );
     for view in &table_use.views {
         out.preflight.push(Preflight::new(
@@ -357,7 +360,7 @@ async fn put_away(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft>
     if !make {
         preflight.push(backup(cx, &names).await?);
     }
-    let mut out = StepsInOrder::new(&twin_pairs, &switch, &asked);
+    let mut out = StepsInOrder::new(&twin_pairs, &switch, &asked, &cx.cx.server.role);
     out.measure("PRE-CLEANUP", true);
     if make {
         out.dump(true);

@@ -15,13 +15,14 @@ use crate::features::parity::pair::sync_triggers::{
     DEFINER, RowSync, reverse_names, truncate_name, truncate_triggers,
 };
 use crate::features::parity::pair::trigger_ddl::{Statements, Triggers};
-use crate::features::parity::pair::trigger_function::closed;
+use crate::features::parity::pair::trigger_function::{self, Making, closed, making, owned};
 use crate::features::switchover::copy::switch_test::as_ours;
 use crate::features::switchover::copy::trigger_test::{Sides, TriggerTest, exercise_triggers};
 use crate::features::switchover::plan::chunks::TriggerSteps;
 use crate::features::switchover::plan::rollback::part;
 use crate::features::switchover::plan::swap_ddl::reverse;
 use crate::features::switchover::plan::twin_pair::TwinPair;
+use crate::features::switchover::preflight::ownership::may_be_owned;
 use crate::features::switchover::texts;
 
 /// What came of it.
@@ -113,16 +114,19 @@ fn build(
     mirror: &RowSync,
     silent: &[Silent],
     function: Option<&Function>,
+    making: Making,
 ) -> Triggers {
-    let name = twin_pair.reverse_function().to_string();
-    let mut first = vec![mirror.reverse(&name, DEFINER)];
-    first.extend(closed(&name, &[&twin_pair.legacy.owner, &twin_pair.partitioned.owner]));
+    let (name, owner) = (twin_pair.reverse_function().to_string(), &twin_pair.legacy.owner);
+    let mut first = vec![mirror.reverse(making, &name, DEFINER)];
+    first.extend(closed(&name, &[owner, &twin_pair.partitioned.owner]));
+    first.push(owned(&name, owner));
     let leaves: Vec<_> = silent.iter().filter(|s| s.of_partition()).map(|s| s.relation.clone()).collect();
     let partitions = leaves.iter().flat_map(|l| truncate_triggers(&name, l)).collect();
     let of = |partitions: bool| -> Vec<String> {
         silent.iter().filter(|s| s.of_partition() == partitions).flat_map(Silent::inverse).collect()
     };
     let mut tables = of(false);
+    tables.extend(function.filter(|f| &f.owner != owner).map(|f| owned(&name, &f.owner)));
     tables.push(function.map_or_else(|| format!("drop function {name}()"), |f| f.definition.clone()));
     Triggers {
         make: Statements { tables: mirror.reverse_triggers(first, &name, &[]).make.tables, partitions },
@@ -161,12 +165,17 @@ pub(crate) async fn plan_reverse_sync(
         cx.cx.read().await?.fetch(&Sql::new(FUNCTION).bind([Param::from(function.as_str())])).await?;
     let there = there.into_iter().next();
     let mirror = reverse(cx, twin_pair, &part(twin_pair).names).await?;
-    let whole = mirror.reverse(&twin_pair.reverse_function().to_string(), DEFINER);
+    let (name_of, owner) = (twin_pair.reverse_function().to_string(), &twin_pair.legacy.owner);
+    let making = making(&mut *cx.cx.read().await?, &name_of, owner).await?;
+    let whole = mirror.reverse(making, &name_of, DEFINER);
     let mut out = ReverseSyncPlan::default();
     let mut wrong: Vec<String> =
         silent.iter().map(|s| texts::triggers::silent(&s.name, &s.relation)).collect();
     if !there.as_ref().is_some_and(|f| whole.ends_with(&literal(&f.body))) {
         wrong.push(texts::triggers::function_differs(&function));
+    }
+    if let Some(other) = there.as_ref().map(|f| &f.owner).filter(|o| *o != owner) {
+        wrong.push(texts::triggers::function_of(&function, other, owner));
     }
     if let (true, Some(copy)) = (wrong.is_empty(), copy) {
         let fired = fired(cx, twin_pair, copy).await?;
@@ -181,7 +190,7 @@ pub(crate) async fn plan_reverse_sync(
     let text = texts::triggers::missed(name, &twin_pair.legacy.relation);
     out.preflight.push(Preflight::new("missed", Ready::Warn, text));
     out.preflight.extend(allowed(cx, twin_pair, there.as_ref()).await?);
-    let triggers = build(twin_pair, &mirror, &silent, there.as_ref());
+    let triggers = build(twin_pair, &mirror, &silent, there.as_ref(), making);
     if let Some(copy) = copy {
         let fired = match as_ours(cx, copy, &triggers.create_statements()).await {
             Ok(()) => fired(cx, twin_pair, copy).await?,
@@ -193,6 +202,8 @@ pub(crate) async fn plan_reverse_sync(
     out.changes.push(title.clone());
     out.steps.extend(TriggerSteps { id: name, title: &title, tables: &[live] }.create_steps(&triggers));
     out.verify.push(verification(twin_pair, &function));
+    let title = texts::steps::function_owned(&name_of, owner);
+    out.verify.push(trigger_function::verification(title, &name_of, owner));
     Ok(out)
 }
 
@@ -204,8 +215,9 @@ async fn allowed(
 ) -> Result<Vec<Preflight>> {
     let role = &cx.cx.server.role;
     let live = &twin_pair.partitioned.relation;
-    let owned = find_table(cx, live).await?;
-    let mut out = vec![owned.privilege(live, "change triggers of", owned.owned, role)];
+    let table = find_table(cx, live).await?;
+    let mut out = vec![table.privilege(live, "change triggers of", table.owned, role)];
+    out.extend(may_be_owned(cx, &twin_pair.reverse_function(), &twin_pair.legacy.owner).await?);
     if let Some(f) = function.filter(|f| !f.owned) {
         let function = twin_pair.reverse_function().to_string();
         let text = texts::triggers::function_not_owned(role, &function, &f.owner);

@@ -27,6 +27,7 @@ use crate::features::switchover::plan::steps::StepsInOrder;
 use crate::features::switchover::plan::swap_ddl::{PairSwap, Switch};
 use crate::features::switchover::plan::twin_pair::TwinPair;
 use crate::features::switchover::preflight::accept::Accepted;
+use crate::features::switchover::preflight::ownership::marks_may_be_owned;
 use crate::features::switchover::preflight::rehearsals::{rehearsal, rollback_time};
 use crate::features::switchover::run::arguments;
 use crate::features::switchover::task::{DependentsAtSwitch, Swap, TWINS};
@@ -149,7 +150,7 @@ pub(crate) async fn rollback_draft(cx: &PlanCx<'_>, run: &RunRecord, params: &Pa
     preflight
         .extend(crate::features::switchover::preflight::server::server_activity(cx, &twin_pairs).await?.0);
     preflight.push(tried(cx, &twin_pairs, &switch, &swapped.back, &accepted).await);
-    let mut out = StepsInOrder::new(&twin_pairs, &switch, &asked);
+    let mut out = StepsInOrder::new(&twin_pairs, &switch, &asked, &cx.cx.server.role);
     out.measure("PRE-ROLLBACK", true);
     watch_all(cx, &twin_pairs, &mut out, &mut preflight).await?;
     preflight.extend(out.stall(cx, true, &accepted).await);
@@ -230,6 +231,10 @@ pub(crate) async fn watch_all(
         let watch =
             change_capture::installed(&mut *tx, &twin_pair.pair(), &twin_pair.columns, &twin_pair.layout)
                 .await?;
+        drop(tx);
+        if out.captures() {
+            preflight.extend(marks_may_be_owned(cx, &twin_pair.pair(), &watch).await?);
+        }
         out.watch(twin_pair, &watch, preflight);
     }
     Ok(())

@@ -57,6 +57,8 @@ pub(crate) struct StepsInOrder<'a> {
     twin_pairs: &'a [TwinPair<'a>],
     switch: &'a Switch,
     asked: &'a SwitchOptions,
+    /// The role that will do it.
+    role: &'a str,
     pub(crate) steps: Vec<Step>,
     pub(crate) verify: Vec<Verification>,
 }
@@ -89,8 +91,18 @@ async fn took(cx: &PlanCx<'_>, proofs: &[EqualityQuery]) -> Result<u64> {
 }
 
 impl<'a> StepsInOrder<'a> {
-    pub(crate) fn new(twin_pairs: &'a [TwinPair<'a>], switch: &'a Switch, asked: &'a SwitchOptions) -> Self {
-        Self { twin_pairs, switch, asked, steps: vec![], verify: vec![] }
+    pub(crate) fn new(
+        twin_pairs: &'a [TwinPair<'a>],
+        switch: &'a Switch,
+        asked: &'a SwitchOptions,
+        role: &'a str,
+    ) -> Self {
+        Self { twin_pairs, switch, asked, role, steps: vec![], verify: vec![] }
+    }
+
+    /// Marks are to be written, where they are not yet.
+    pub(crate) fn captures(&self) -> bool {
+        self.asked.marker
     }
 
     fn push(&mut self, id: &str, title: String, statements: Vec<String>, locks: Vec<Lock>, action: Action) {
@@ -205,8 +217,9 @@ impl<'a> StepsInOrder<'a> {
             CaptureState::Incomplete(Gap { why, lacks }) => {
                 let text = texts::triggers::marker_installed(name, why);
                 preflight.push(Preflight::new("marker", Ready::Ok, text));
+                let (pair, role) = (twin_pair.pair(), self.role);
                 let triggers =
-                    change_capture::install(&twin_pair.pair(), &twin_pair.columns, &twin_pair.layout, lacks);
+                    change_capture::install(&pair, &twin_pair.columns, &twin_pair.layout, lacks, role);
                 let (id, title) = (StepKind::Watch.of_pair(name), texts::steps::mark(name));
                 let tables = [twin_pair.legacy.relation.as_str(), &twin_pair.partitioned.relation];
                 self.steps

@@ -10,7 +10,7 @@ use crate::features::parity::pair::catalog::qualified;
 use crate::features::parity::pair::retired_name;
 use crate::features::parity::pair::sync_triggers::{DEFINER, Mirrored, RowSync};
 use crate::features::parity::pair::trigger_ddl::Triggers;
-use crate::features::parity::pair::trigger_function::closed;
+use crate::features::parity::pair::trigger_function::{Making, closed, making, owned};
 use crate::features::switchover::plan::dependents::{Carried, DependentObjects, Names, read_dependents};
 use crate::features::switchover::plan::twin_pair::TwinPair;
 
@@ -84,7 +84,8 @@ async fn part(cx: &PlanCx<'_>, twin_pair: &TwinPair<'_>) -> Result<PairSwap> {
     let mirror = reverse(cx, twin_pair, &names).await?;
     let function = function.to_string();
     let before = RowSync { from: names.twin.clone(), ..mirror.clone() };
-    let reverse = idle_reverse(twin_pair, &before);
+    let made = making(&mut *cx.cx.read().await?, &function, &twin_pair.legacy.owner).await?;
+    let reverse = idle_reverse(twin_pair, &before, made);
     let mut carried = Carried::default();
     let columns: Vec<String> = twin_pair.partitioned.columns.iter().map(|c| c.name.clone()).collect();
     let invoker =
@@ -92,18 +93,22 @@ async fn part(cx: &PlanCx<'_>, twin_pair: &TwinPair<'_>) -> Result<PairSwap> {
     names.swap(&mut carried, &columns, invoker);
     dependents.recreate_dependents(&names, !twin_pair.columns.retyped.is_empty(), &mut carried);
     // Reverse sync begins where the forward one ends, in the same transaction.
-    carried.statements.push(mirror.reverse(&function, DEFINER));
-    carried.back.insert(0, RowSync::idle(&function, DEFINER));
+    carried.statements.push(mirror.reverse(Making::Again, &function, DEFINER));
+    // Whatever happened since it was prepared: inside the locks it is the owner's.
+    carried.statements.push(owned(&function, &twin_pair.legacy.owner));
+    carried.back.insert(0, RowSync::idle(Making::Again, &function, DEFINER));
     // Who reads one that reads another has the outer one first.
     let views = dependents.views.iter().rev().filter(|v| !v.materialized).map(|v| v.name.clone()).collect();
     Ok(PairSwap { names, dependents, reverse, carried, views })
 }
 
-/// The reverse triggers with a function that does nothing.
-pub(crate) fn idle_reverse(twin_pair: &TwinPair<'_>, mirror: &RowSync) -> Triggers {
+/// The reverse triggers with a function that does nothing. It belongs to the owner of the legacy table, which it will
+/// write.
+pub(crate) fn idle_reverse(twin_pair: &TwinPair<'_>, mirror: &RowSync, making: Making) -> Triggers {
     let function = twin_pair.reverse_function().to_string();
-    let mut made = vec![RowSync::idle(&function, DEFINER)];
+    let mut made = vec![RowSync::idle(making, &function, DEFINER)];
     made.extend(closed(&function, &[&twin_pair.legacy.owner, &twin_pair.partitioned.owner]));
+    made.push(owned(&function, &twin_pair.legacy.owner));
     mirror.reverse_triggers(made, &function, &twin_pair.leaves())
 }
 

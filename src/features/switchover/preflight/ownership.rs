@@ -1,10 +1,15 @@
-//! Ownership of what is renamed, and triggers that would fire after ours.
+//! Ownership of what is renamed and of the functions that are made, and triggers that would fire after ours.
+
+use serde::Deserialize;
 
 use crate::engine::model::error::Result;
-use crate::engine::model::preflight::Preflight;
+use crate::engine::model::name::Relation;
+use crate::engine::model::preflight::{Preflight, Ready};
 use crate::engine::model::query::{Param, Sql};
 use crate::engine::plan::operation::PlanCx;
 use crate::engine::plan::tables::find_table;
+use crate::features::parity::pair::TwinTables;
+use crate::features::parity::pair::change_capture::{CaptureState, Gap, GapScope, functions};
 use crate::features::parity::pair::sync_triggers::{REVERSE, moves};
 use crate::features::switchover::plan::twin_pair::TwinPair;
 use crate::features::switchover::preflight::accept::Accepted;
@@ -17,6 +22,56 @@ pub(crate) async fn ownership(cx: &PlanCx<'_>, twin_pair: &TwinPair<'_>) -> Resu
         let found = find_table(cx, &table.relation).await?;
         let line = found.privilege(&table.relation, "rename", found.owned, &cx.cx.server.role);
         out.push(line.copied_with(twin_pair.twin.name()));
+    }
+    Ok(out)
+}
+
+#[derive(Deserialize)]
+struct Ownable {
+    creates: bool,
+    member: bool,
+}
+
+// What keeps a function from being given to a role.
+const OWNABLE: &str =
+    "select has_schema_privilege($1, $2, 'create') as creates, pg_has_role($1, 'member') as member";
+
+/// A function that runs with the rights of its table's owner becomes that owner's: a superuser gives it to anybody, others
+/// to whom may create functions there.
+pub(crate) async fn may_be_owned(
+    cx: &PlanCx<'_>,
+    function: &Relation,
+    owner: &str,
+) -> Result<Option<Preflight>> {
+    let server = cx.cx.server;
+    if server.superuser || owner == server.role {
+        return Ok(None);
+    }
+    let schema = function.schema.as_deref().unwrap_or_default();
+    let sql = Sql::new(OWNABLE).bind([Param::from(owner), Param::from(schema)]);
+    let found: Ownable = cx.cx.read().await?.one(&sql).await?;
+    let lacks = if !found.member {
+        texts::triggers::not_a_member(&server.role, owner)
+    } else if !found.creates {
+        texts::triggers::owner_may_not_create(owner, schema)
+    } else {
+        return Ok(None);
+    };
+    let text = texts::triggers::cannot_own(&function.to_string(), owner, &lacks);
+    Ok(Some(Preflight::new("privilege", Ready::Fail, text)))
+}
+
+/// The same of the functions of change capture, where they are to be made.
+pub(crate) async fn marks_may_be_owned(
+    cx: &PlanCx<'_>,
+    pair: &TwinTables,
+    capture: &CaptureState,
+) -> Result<Vec<Preflight>> {
+    let mut out = Vec::new();
+    if matches!(capture, CaptureState::Incomplete(Gap { lacks: GapScope::All, .. })) {
+        for (function, owner) in functions(pair) {
+            out.extend(may_be_owned(cx, &function, owner).await?);
+        }
     }
     Ok(out)
 }

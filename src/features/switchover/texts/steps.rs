@@ -38,6 +38,11 @@ pub(crate) fn trigger_replaced(trigger: &str) -> String {
     format!("trigger {trigger} replaced")
 }
 
+/// A function that runs with the rights of its owner.
+pub(crate) fn function_owned(function: &str, owner: &str) -> String {
+    format!("{function}() belongs to {owner}, whose table it writes")
+}
+
 pub(crate) fn function_written(function: &str) -> String {
     format!("function {function} written")
 }

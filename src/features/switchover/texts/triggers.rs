@@ -52,6 +52,31 @@ pub(crate) fn function_not_owned(role: &str, function: &str, owner: &str) -> Str
     format!("role {role} may not replace function {function}: it belongs to {owner}")
 }
 
+/// It runs with the rights of `owner`.
+pub(crate) fn function_of(function: &str, owner: &str, table_owner: &str) -> String {
+    format!("{function} belongs to {owner}, not to {table_owner}, who owns the table that it writes")
+}
+
+pub(crate) fn function_of_another(function: &str, owner: &str) -> String {
+    format!(
+        "function {function} belongs to {owner}, who owns neither table and could replace what it does; its owner or a superuser drops it first"
+    )
+}
+
+/// Only a superuser gives a function to whom may not make one there.
+pub(crate) fn cannot_own(function: &str, owner: &str, lacks: &str) -> String {
+    format!("function {function} is to belong to {owner}, as the table that it writes: {lacks}")
+}
+
+/// What is lacking for it.
+pub(crate) fn owner_may_not_create(owner: &str, schema: &str) -> String {
+    format!("{owner} lacks CREATE on schema {schema}")
+}
+
+pub(crate) fn not_a_member(role: &str, owner: &str) -> String {
+    format!("role {role} is no member of {owner}")
+}
+
 // ---- watch
 
 pub(crate) const WATCH_ALLOWED: &str = "may make these triggers";
@@ -59,6 +84,8 @@ pub(crate) const WATCH_COSTS: &str =
     "from then on each row written costs one more insert on each side; COPY and bulk updates feel it most";
 pub(crate) const MAKES_FUNCTIONS: &str = "CREATE on schema midwatch";
 pub(crate) const WRITES_MARKS: &str = "INSERT on midwatch.marks";
+pub(crate) const LETS_WRITE_MARKS: &str =
+    "ownership of schema midwatch, to let the tables' owners write marks";
 pub(crate) const OWNS_MARKS: &str = "ownership of midwatch.marks";
 
 pub(crate) fn lacking(privileges: &[String]) -> String {
