@@ -12,6 +12,7 @@ mod config;
 mod copy_on_full_disk;
 mod desk;
 mod files;
+mod forger;
 mod fuzz;
 mod journal;
 mod limits;
