@@ -11,6 +11,7 @@ pub mod digest;
 pub mod drift;
 pub mod error;
 pub mod event;
+pub mod foreign_cast;
 pub mod identity;
 pub mod installation;
 pub mod journal_state;

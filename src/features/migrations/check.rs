@@ -95,7 +95,7 @@ async fn observe(
     let options = ReadOptions { snapshot: Snapshot::Transaction, timeout: None, ..ReadOptions::default() };
     let mut tx = cx.read_with(options).await?;
     let mut findings = if with_indexes { indexes::findings(&mut *tx, sql, id).await? } else { vec![] };
-    let history = history::read(&mut *tx, sql, folder, cx.files).await?;
+    let history = history::read(&mut *tx, cx.dialect(), sql, folder, cx.files).await?;
     let renamed = cx.renamed(&mut *tx).await?;
     let mut objects = presence::observe(&mut *tx, sql, &files, folder, &renamed).await?;
     drop(tx);
