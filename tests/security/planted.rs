@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use midwatch::engine::check::paging::{At, PageRequest};
 use midwatch::engine::model::error::Result;
+use midwatch::engine::model::plan::Plan;
 use midwatch::engine::model::query::{ProfileSql, Sql};
 use midwatch::engine::port::reader::ReadOptions;
 use serde_json::Value;
@@ -196,6 +197,28 @@ async fn rows_of_any_key_are_changed_and_changed_back() {
     let found = ["findings", "unknown", "unobserved"].map(|part| &verified["journal"][part]);
     assert_eq!(found, [&none; 3], "{verified:#}");
     assert_eq!(verified["journal"]["runs"], 8, "{verified:#}");
+}
+
+/// Sessions of such a run had the profile's path from their first statement on: `||` of the one that names its process ran.
+#[tokio::test]
+async fn a_plan_of_an_earlier_version_has_our_statements_under_our_path() {
+    let world = World::new().await;
+    world.done(&["init"]);
+    let file = world.path("midwatch.toml");
+    let config = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, format!("[policy]\naccept_foreign_plans = true\n{config}")).unwrap();
+    let path = world.path("plan.json");
+    let mut envelope = world.json(&["plan", "backfill", "bymood", "--out", &path]);
+    let mut plan: Plan = serde_json::from_value(envelope["plan"].take()).unwrap();
+    plan.names_with_schema = false;
+    plan.signature = Some("elsewhere:none".into());
+    plan.seal();
+    let phrase = plan.phrase.clone();
+    envelope["plan"] = serde_json::to_value(plan).unwrap();
+    std::fs::write(&path, envelope.to_string()).unwrap();
+    // It is stale for that, once the sessions are there.
+    let refused = world.run(&["apply", &path, "--confirm", &phrase]);
+    assert_eq!(refused.code, 4, "{refused:?}");
 }
 
 #[tokio::test]

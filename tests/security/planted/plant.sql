@@ -77,3 +77,6 @@ create operator public.= (leftarg = oid, rightarg = int, function = public.same)
 create function public.array_agg_of(name[], name) returns name[] language plpgsql as $$
 begin perform public.planted('array_agg'); return pg_catalog.array_append($1, $2); end $$;
 create aggregate public.array_agg(name) (sfunc = public.array_agg_of, stype = name[], initcond = '{}');
+create function public.joined(int, text) returns text language plpgsql as $$
+begin perform public.planted('int_text'); return $1::text operator(pg_catalog.||) $2; end $$;
+create operator public.|| (leftarg = int, rightarg = text, function = public.joined);

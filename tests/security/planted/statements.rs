@@ -88,8 +88,7 @@ fn by_path(text: &str) -> Vec<String> {
                 if called && !alias && !named {
                     out.push(format!("{found}("));
                 }
-                if found == "distinct" && word(before) == "is" || found == "distinct" && word(before) == "not"
-                {
+                if found == "distinct" && matches!(word(before), "is" | "not") {
                     out.push("is distinct".into());
                 }
                 if matches!(found.as_str(), "like" | "ilike" | "between" | "similar" | "overlaps") {
