@@ -32,6 +32,9 @@ impl ReadTx for OwnPathTx {
     fn describe<'a>(&'a mut self, sql: &'a ProfileSql) -> Fut<'a, Result<Vec<Column>>> {
         self.0.describe(sql)
     }
+    fn parse<'a>(&'a mut self, sql: &'a ProfileSql) -> Fut<'a, Result<()>> {
+        self.0.parse(sql)
+    }
     fn profile<'a>(
         &'a mut self,
         sql: &'a ProfileSql,

@@ -69,6 +69,10 @@ impl<F: FnMut(Sending<'_>) + Send> ReadTx for TxAround<F> {
         (self.before)(Sending::Described(sql));
         self.inside.describe(sql)
     }
+    fn parse<'a>(&'a mut self, sql: &'a ProfileSql) -> Fut<'a, Result<()>> {
+        (self.before)(Sending::Described(sql));
+        self.inside.parse(sql)
+    }
     fn profile<'a>(
         &'a mut self,
         sql: &'a ProfileSql,

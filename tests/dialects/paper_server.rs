@@ -216,8 +216,12 @@ impl ReadTx for Sheet {
             numeric: true,
             operators: None,
         };
+        Box::pin(async move { Ok(vec![column("id"), column("n")]) })
+    }
+    fn parse<'a>(&'a mut self, sql: &'a ProfileSql) -> Fut<'a, Result<()>> {
+        self.note(Sent::profile(sql, true));
         let refusal = self.refusal.clone().filter(|_| sql.text().starts_with("UPDATE"));
-        Box::pin(async move { refusal.map_or_else(|| Ok(vec![column("id"), column("n")]), Err) })
+        Box::pin(async move { refusal.map_or(Ok(()), Err) })
     }
     fn each<'a>(&'a mut self, sql: &'a Sql, take: Take<'a>) -> Fut<'a, Result<()>> {
         self.note(Sent::ours(sql));

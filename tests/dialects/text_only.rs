@@ -98,6 +98,7 @@ impl Catalog for TextOnly {
             type_name: type_name.into(),
             qualified: type_name.into(),
             equality: None,
+            foreign_cast: None,
             generated: false,
             numbered: false,
             may_update: true,

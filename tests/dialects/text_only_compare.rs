@@ -246,6 +246,9 @@ impl ReadTx for Sheet {
     fn describe<'a>(&'a mut self, _: &'a ProfileSql) -> Fut<'a, Result<Vec<Column>>> {
         Box::pin(async { Err(Error::unobserved("not on this sheet")) })
     }
+    fn parse<'a>(&'a mut self, _: &'a ProfileSql) -> Fut<'a, Result<()>> {
+        Box::pin(async { Err(Error::unobserved("not on this sheet")) })
+    }
     fn each<'a>(&'a mut self, sql: &'a Sql, _: Take<'a>) -> Fut<'a, Result<()>> {
         Box::pin(async move { Err(Error::unobserved(format!("not on this sheet: {}", sql.text()))) })
     }

@@ -3,6 +3,7 @@
 use midwatch::engine::model::diff::PlannedRow;
 use midwatch::engine::model::error::Result;
 use midwatch::engine::model::event::Event;
+use midwatch::engine::model::foreign_cast::ForeignCast;
 use midwatch::engine::model::installation::Installation;
 use midwatch::engine::model::journal_state::JournalState;
 use midwatch::engine::model::name::Relation;
@@ -32,6 +33,13 @@ impl Lookup for TextOnly {
         nothing()
     }
     fn unreadable<'a>(&'a self, _: &'a mut dyn ReadTx, _: &'a [Relation]) -> Fut<'a, Result<Vec<String>>> {
+        nothing()
+    }
+    fn foreign_casts<'a>(
+        &'a self,
+        _: &'a mut dyn ReadTx,
+        _: &'a [Relation],
+    ) -> Fut<'a, Result<Vec<ForeignCast>>> {
         nothing()
     }
     fn functions_named<'a>(

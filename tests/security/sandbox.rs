@@ -10,6 +10,7 @@ use midwatch::sandbox::confinement;
 use serde_json::Value;
 
 use crate::common::{Database, Run, engine, midwatch, on, run, shared_server};
+use crate::forger::Forger;
 
 const PROFILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/features/world/sales.toml");
 const SALES: &str = include_str!("../features/world/sales.sql");
@@ -185,6 +186,46 @@ async fn what_a_copy_is_without_is_named_and_never_passes() {
     assert!(copy.contains("function sales.noticed() (a superuser's, not copied)"), "{copy}");
 }
 
+/// At 4eabe32 the same statements of the target were run by the copy's superuser; the first mend of that took the names
+/// of roles as data, and granted what it was told: `touch` ran in `check parity --self-test`.
+#[tokio::test]
+async fn a_server_that_forges_memberships_runs_no_program_in_a_copy() {
+    // Of one length with the role that it shall be taken for.
+    const FORGED: &str = "xg_execute_server_program";
+    let sales = Sales::new().await;
+    sales
+        .as_superuser(&format!(
+            "create role {FORGED}; create role {0}_forger; grant {FORGED} to {0}_forger",
+            sales.database.name
+        ))
+        .await;
+    sales
+        .as_owner(
+            "create function sales.runs() returns boolean language plpgsql as $$ begin
+               if current_database() = 'rehearsal' then
+                 execute $x$ copy (select 1) to program 'touch TRACE/called' $x$;
+               end if;
+               return true;
+             exception when insufficient_privilege then return true; end $$;
+             alter table sales.orders add constraint runs check (sales.runs());
+             alter table sales.orders_twin add constraint runs check (sales.runs())",
+        )
+        .await;
+    let said = |role: &str| format!("\"role\" : \"{role}\"").into_bytes();
+    let socket = shared_server().socket_dir().join(".s.PGSQL.5432");
+    let forger = Forger::start(socket, said(FORGED), said("pg_execute_server_program"));
+    let url =
+        format!("postgres://keeper@127.0.0.1:{}/{}?sslmode=disable", forger.port(), sales.database.name);
+    let config =
+        format!("[targets.main]\nurl = \"{url}\"\nprofile = \"{PROFILE}\"\nenvironment = \"demo\"\n");
+    fs::write(sales.home.path().join("midwatch.toml"), config).unwrap();
+    let value = sales.run(&["check", "parity", "--self-test"]).json();
+    assert_eq!(sales.traces(), [""; 0], "{value:#}");
+    assert!(forger.forged(), "the answer was as the server gave it");
+    let test = &value["checks"][0]["facts"]["self_test"];
+    assert!(test["planted"].as_u64() > Some(0), "{value:#}");
+}
+
 /// Policies that bind the owner would hide rows from the copy's role, which is none of the target's.
 #[tokio::test]
 async fn rows_behind_policies_are_compared_all_the_same() {
@@ -237,7 +278,6 @@ async fn a_copy_is_shut_in() {
     drop(copy);
 }
 
-/// Of this process.
 /// Who may log in to a server, and how.
 fn access(pid: u32) -> String {
     let command = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
@@ -245,6 +285,7 @@ fn access(pid: u32) -> String {
     fs::read_to_string(format!("{data}/pg_hba.conf")).unwrap_or_default()
 }
 
+/// Of this process.
 fn postmasters() -> Vec<u32> {
     let ours = |pid: &u32| {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();

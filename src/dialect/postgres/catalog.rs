@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
-use crate::dialect::postgres::operators::{Comparison, operator_of};
+use crate::dialect::postgres::operators::{Comparison, foreign_cast, operator_of};
 use crate::dialect::postgres::{Postgres, blockers};
 use crate::engine::model::blocker::Blocker;
 use crate::engine::model::error::Result;
@@ -19,7 +19,7 @@ select json_build_object('schema', n.nspname, 'name', c.relname) as name,
                           'qualified', (select case when n.nspname = 'pg_catalog' then format_type(a.atttypid, a.atttypmod)
                                                     else format('%I.%I', n.nspname, y.typname) end
                                         from pg_type y join pg_namespace n on n.oid = y.typnamespace where y.oid = a.atttypid),
-                          'equality', {equality}, 'generated', a.attgenerated <> '', 'numbered', a.attidentity = 'a',
+                          'equality', {equality}, 'foreign_cast', {cast}, 'generated', a.attgenerated <> '', 'numbered', a.attidentity = 'a',
                           'may_update', has_column_privilege(c.oid, a.attnum, 'update'),
                           'may_insert', has_column_privilege(c.oid, a.attnum, 'insert')) order by a.attnum)
                  from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped), '[]') as columns,
@@ -95,6 +95,7 @@ impl Catalog for Postgres {
     fn tables<'a>(&'a self, tx: &'a mut dyn ReadTx, names: &'a [Relation]) -> Fut<'a, Result<Vec<Table>>> {
         Box::pin(async move {
             let text = TABLE.replace("{equality}", &operator_of("a.atttypid", Comparison::Equal));
+            let text = text.replace("{cast}", &foreign_cast("a.atttypid"));
             let mut found = Vec::with_capacity(names.len());
             for name in names {
                 let Some(schema) = schema_of(tx, name).await? else { continue };

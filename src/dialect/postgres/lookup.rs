@@ -1,8 +1,9 @@
 //! Tables by name, in PostgreSQL's catalog.
 
 use crate::dialect::postgres::Postgres;
-use crate::dialect::postgres::operators::FIRST_OF_USERS;
+use crate::dialect::postgres::operators::{FIRST_OF_USERS, foreign_cast};
 use crate::engine::model::error::Result;
+use crate::engine::model::foreign_cast::ForeignCast;
 use crate::engine::model::name::Relation;
 use crate::engine::model::query::{OtherFunction, Param, ProfileSql, Sql};
 use crate::engine::port::lookup::{Lookup, Watchable};
@@ -33,6 +34,17 @@ where n.nspname not in ('pg_catalog', 'information_schema') and n.nspname !~ '^p
     or (c.relkind = 'r' and (n.nspname, c.relname) = ('midwatch', 'migrations'))
     or (c.relkind = 'r' and c.relname in ('_sqlx_migrations', '__drizzle_migrations', 'schema_migrations')))
 order by kind, n.nspname, c.relname";
+
+fn foreign_casts() -> String {
+    format!(
+        "select x.* from (select a.attrelid::pg_catalog.regclass::pg_catalog.text as \"table\", a.attname::pg_catalog.text as \"column\", {} as \"cast\" \
+         from pg_catalog.unnest($1::pg_catalog.text[]) t(name) join pg_catalog.pg_attribute a \
+         on a.attrelid operator(pg_catalog.=) pg_catalog.to_regclass(t.name)::pg_catalog.oid \
+         where a.attnum operator(pg_catalog.>) 0 \
+         and a.atttypid operator(pg_catalog.>=) {FIRST_OF_USERS}::pg_catalog.oid) x where x.\"cast\" is not null",
+        foreign_cast("a.atttypid")
+    )
+}
 
 fn functions_named() -> String {
     format!(
@@ -72,6 +84,14 @@ impl Lookup for Postgres {
             let rows = tx.texts(&ProfileSql::names(UNREADABLE).bind([written(names)])).await?;
             Ok(rows.into_iter().flatten().collect())
         })
+    }
+
+    fn foreign_casts<'a>(
+        &'a self,
+        tx: &'a mut dyn ReadTx,
+        names: &'a [Relation],
+    ) -> Fut<'a, Result<Vec<ForeignCast>>> {
+        Box::pin(async move { tx.fetch(&ProfileSql::names(foreign_casts()).bind([written(names)])).await })
     }
 
     fn functions_named<'a>(

@@ -28,21 +28,35 @@ pub(super) enum Comparison {
 /// The first number that a type of a user or an extension has.
 pub(super) const FIRST_OF_USERS: u32 = 16_384;
 
-/// By the number of a type; none: as the server's own are.
-pub(super) type KnownOperators = HashMap<u32, Option<KeyOperators>>;
+/// A type that the driver does not know.
+#[derive(Debug, Clone)]
+pub(super) struct FoundType {
+    /// As the path that is set names it.
+    pub(super) name: String,
+    /// None: as the server's own are.
+    pub(super) operators: Option<KeyOperators>,
+    /// See [`foreign_cast`].
+    pub(super) cast: Option<String>,
+}
 
-/// How values of these types are compared. The statement means the same under any path.
+/// What these types are called, how their values are compared, and what would run as they are read. The statement means
+/// the same under any path. It is not asked once and for all: a cast may be made at any time.
 pub(super) async fn read(
     connection: &mut PgConnection,
     types: &[u32],
     persistent: bool,
-) -> Result<KnownOperators, sqlx::Error> {
+) -> Result<HashMap<u32, FoundType>, sqlx::Error> {
+    if types.is_empty() {
+        return Ok(HashMap::new());
+    }
     let of = |comparison| operator_of("x.t", comparison);
     let text = format!(
-        "select x.t, {}, {}, {} from pg_catalog.unnest($1::pg_catalog.oid[]) x(t)",
+        "select x.t, {}, {}, {}, x.t::pg_catalog.regtype::pg_catalog.text, {} \
+         from pg_catalog.unnest($1::pg_catalog.oid[]) x(t)",
         of(Comparison::Less),
         of(Comparison::Equal),
-        of(Comparison::Greater)
+        of(Comparison::Greater),
+        foreign_cast("x.t")
     );
     let types: Vec<Oid> = types.iter().copied().map(Oid).collect();
     let rows =
@@ -54,7 +68,8 @@ pub(super) async fn read(
                 [Some(less), Some(equal), Some(greater)] => Some(KeyOperators { less, equal, greater }),
                 _ => None,
             };
-            Ok((row.try_get::<Oid, _>(0)?.0, operators))
+            let found = FoundType { name: row.try_get(4)?, operators, cast: row.try_get(5)? };
+            Ok((row.try_get::<Oid, _>(0)?.0, found))
         })
         .collect()
 }
@@ -78,6 +93,37 @@ pub(super) fn operator_of(type_oid: &str, comparison: Comparison) -> String {
            join pg_catalog.pg_namespace n on n.oid operator(pg_catalog.=) o.oprnamespace \
            where b.next operator(pg_catalog.=) 0::pg_catalog.oid and n.nspname operator(pg_catalog.<>) 'pg_catalog') end",
         comparison as u8
+    )
+}
+
+/// An expression over the number of a type: the cast from or to it, or what it is made of, that would have a function of
+/// others run as values are read or written; with it a value would also be what that function says, not what is stored.
+/// NULL: there is none. The owner of a type may define casts, and no path keeps them out. Those of built-in functions and
+/// of extensions are as safe as the server; what this role has defined itself runs with its own rights, but a text that
+/// it makes of a value need not lead back to it. Everything with its schema: it is asked under any path.
+pub(super) fn foreign_cast(type_oid: &str) -> String {
+    format!(
+        "case when {type_oid} operator(pg_catalog.>=) {FIRST_OF_USERS}::pg_catalog.oid then (\
+           with recursive part(oid) as (\
+             select {type_oid} union \
+             select m.oid from part join pg_catalog.pg_type y on y.oid operator(pg_catalog.=) part.oid \
+             left join pg_catalog.pg_range r on r.rngtypid operator(pg_catalog.=) y.oid \
+             cross join lateral (values (y.typelem), (y.typbasetype), (r.rngsubtype)) m(oid) \
+             where m.oid operator(pg_catalog.>=) {FIRST_OF_USERS}::pg_catalog.oid) \
+           select pg_catalog.format('cast (%s as %s) with %s of role %s', c.castsource::pg_catalog.regtype, \
+             c.casttarget::pg_catalog.regtype, c.castfunc::pg_catalog.regprocedure, \
+             pg_catalog.pg_get_userbyid(p.proowner)) \
+           from part join pg_catalog.pg_cast c \
+             on c.castsource operator(pg_catalog.=) part.oid or c.casttarget operator(pg_catalog.=) part.oid \
+           join pg_catalog.pg_proc p on p.oid operator(pg_catalog.=) c.castfunc \
+           join pg_catalog.pg_roles o on o.oid operator(pg_catalog.=) p.proowner \
+           where p.oid operator(pg_catalog.>=) {FIRST_OF_USERS}::pg_catalog.oid and (\
+             not o.rolsuper and o.rolname operator(pg_catalog.<>) current_user \
+             or 'pg_catalog.text'::pg_catalog.regtype operator(pg_catalog.=) any (array[c.castsource, c.casttarget]) \
+               and not exists (select from pg_catalog.pg_depend d where d.objid operator(pg_catalog.=) p.oid \
+                 and d.classid operator(pg_catalog.=) 'pg_catalog.pg_proc'::pg_catalog.regclass \
+                 and d.deptype operator(pg_catalog.=) 'e')) \
+           order by 1 limit 1) end"
     )
 }
 

@@ -58,7 +58,6 @@ impl PgReader {
             heartbeat: Arc::new(Semaphore::new(1)),
             idle: Mutex::new(Vec::new()),
             running: Mutex::new(Vec::new()),
-            operators: Mutex::default(),
             acting: OnceCell::new(),
         };
         Self { shared: Arc::new(shared), search_path: Mutex::new(vec!["public".into()]), operator: None }

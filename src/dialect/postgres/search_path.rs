@@ -15,7 +15,8 @@ pub(super) fn path_of(schemas: &[String]) -> String {
     out.join(", ")
 }
 
-/// The path of a plan's statements: those of older versions leave names to the profile's.
+/// The path of a plan's statements, and of the statements of its batches: those of older versions leave names to the
+/// profile's. What is ours beside them has [`OWN_PATH`] all the same.
 pub(super) fn path_of_plan(limits: &RunLimits) -> String {
     if limits.names_with_schema { OWN_PATH.into() } else { path_of(&limits.search_path) }
 }

@@ -5,7 +5,7 @@ use sqlx::{AssertSqlSafe, Row as _};
 
 use super::connect::Connection;
 use super::error::write_error;
-use super::search_path::path_of_plan;
+use super::search_path::OWN_PATH;
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::identity::Identity;
 use crate::engine::port::writer::RunLimits;
@@ -59,7 +59,7 @@ impl Role {
 /// Opens one.
 pub(super) async fn open(connection: &Connection, terms: &RunLimits, role: &Role) -> Result<PgConnection> {
     let settings = [
-        ("search_path", path_of_plan(terms)),
+        ("search_path", OWN_PATH.into()),
         ("timezone", "UTC".into()),
         ("datestyle", "ISO, YMD".into()),
         ("intervalstyle", "postgres".into()),

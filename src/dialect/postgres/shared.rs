@@ -2,7 +2,6 @@
 
 use crate::dialect::postgres::connect::Connection;
 use crate::dialect::postgres::error::read_error;
-use crate::dialect::postgres::operators::{self, FIRST_OF_USERS, KnownOperators};
 use crate::dialect::postgres::silence::Silence;
 use std::sync::PoisonError;
 
@@ -37,8 +36,6 @@ pub(super) struct Shared {
     pub(super) heartbeat: Arc<Semaphore>,
     pub(super) idle: Mutex<Vec<PgConnection>>,
     pub(super) running: Mutex<Vec<BackendProcess>>,
-    /// Of types that queries had: asked once.
-    pub(super) operators: Mutex<KnownOperators>,
     /// Functions that no text of a profile may call: asked once.
     pub(super) acting: OnceCell<HashSet<String>>,
 }
@@ -71,23 +68,6 @@ impl Shared {
         {
             self.put_back(connection);
         }
-    }
-
-    /// Asks how types of users are compared that no query had before.
-    pub(super) async fn learn_operators(
-        &self,
-        connection: &mut PgConnection,
-        types: &[u32],
-    ) -> Result<(), sqlx::Error> {
-        let unknown: Vec<u32> = {
-            let known = lock(&self.operators);
-            types.iter().copied().filter(|t| *t >= FIRST_OF_USERS && !known.contains_key(t)).collect()
-        };
-        if !unknown.is_empty() {
-            let read = operators::read(connection, &unknown, self.direct()).await?;
-            lock(&self.operators).extend(read);
-        }
-        Ok(())
     }
 
     pub(super) fn register(&self, backend: &BackendProcess) {

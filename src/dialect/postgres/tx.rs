@@ -9,16 +9,17 @@ use sqlx::postgres::{PgArguments, PgConnection, PgRow};
 use sqlx::query::Query;
 use sqlx::{
     Arguments as _, AssertSqlSafe, Column as _, Executor as _, Postgres, Row as _, SqlSafeStr as _,
-    Statement as _, TypeInfo as _,
+    TypeInfo as _,
 };
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::error::read_error;
-use super::side_effects;
+use super::{operators, side_effects};
 use crate::dialect::postgres::search_path::OWN_PATH;
-use crate::dialect::postgres::shared::{Shared, lock};
+use crate::dialect::postgres::shared::Shared;
 use crate::engine::model::cause::Cause;
 use crate::engine::model::error::{Error, Result};
+use crate::engine::model::foreign_cast::ForeignCast;
 use crate::engine::model::name::literal;
 use crate::engine::model::query::{Column, Param, ProfileSql, Sql};
 use crate::engine::port::reader::{Fut, ReadOptions, ReadTx, RowShape, Snapshot, Take};
@@ -195,6 +196,21 @@ impl Tx {
     }
 }
 
+/// A query of one row, all NULL, that has the columns of `query` and does not run it. The driver would ask the catalog for
+/// types that it does not know as soon as a statement is prepared, in words of its own, which are resolved by the path
+/// that is set: a cursor is declared without a question, and what is fetched from it comes with no more than their numbers.
+fn columns_of(query: &str) -> String {
+    format!(
+        "declare midwatch_columns no scroll cursor for select q.* from (select) one \
+         left join (select * from ({query}\n) q where false) q on true"
+    )
+}
+
+/// What the driver calls a type that it does not know.
+const UNKNOWN: &str = "?";
+
+const COLUMNS: &str = "fetch 1 from midwatch_columns; close midwatch_columns";
+
 fn column(name: &str, type_name: &str) -> Column {
     let numbers = ["INT2", "INT4", "INT8", "FLOAT4", "FLOAT8", "NUMERIC", "OID", "MONEY"];
     let numeric = numbers.iter().any(|t| t.eq_ignore_ascii_case(type_name));
@@ -205,25 +221,47 @@ impl ReadTx for Tx {
     fn describe<'a>(&'a mut self, sql: &'a ProfileSql) -> Fut<'a, Result<Vec<Column>>> {
         Box::pin(async move {
             self.under_profile(sql).await?;
-            let direct = self.shared.direct();
-            let shared = Arc::clone(&self.shared);
-            self.guarded(async |connection| {
-                let statement =
-                    connection.prepare(AssertSqlSafe(sql.text().to_owned()).into_sql_str()).await?;
-                let types: Vec<u32> =
-                    statement.columns().iter().map(|c| c.type_info().oid().map_or(0, |oid| oid.0)).collect();
-                let mut columns: Vec<_> =
-                    statement.columns().iter().map(|c| column(c.name(), c.type_info().name())).collect();
-                drop(statement);
-                shared.learn_operators(connection, &types).await?;
-                for (column, of) in columns.iter_mut().zip(&types) {
-                    column.operators = lock(&shared.operators).get(of).cloned().flatten();
+            let persistent = self.shared.direct();
+            let (mut columns, types) = self
+                .guarded(async |connection| {
+                    let declare = AssertSqlSafe(columns_of(sql.text()));
+                    let declare: Query<'_, Postgres, PgArguments> =
+                        sqlx::query_with(declare, bind(sql.params())?);
+                    declare.persistent(false).execute(&mut *connection).await?;
+                    let row = sqlx::raw_sql(COLUMNS).fetch_one(&mut *connection).await?;
+                    let numbers: Vec<u32> =
+                        row.columns().iter().map(|c| c.type_info().oid().map_or(0, |oid| oid.0)).collect();
+                    let columns: Vec<Column> =
+                        row.columns().iter().map(|c| column(c.name(), c.type_info().name())).collect();
+                    let unknown = columns.iter().zip(&numbers).filter(|(c, _)| c.type_name == UNKNOWN);
+                    let unknown: Vec<u32> = unknown.map(|(_, of)| *of).collect();
+                    let known = operators::read(connection, &unknown, persistent).await?;
+                    Ok((columns, numbers.into_iter().map(|of| known.get(&of).cloned()).collect::<Vec<_>>()))
+                })
+                .await?;
+            for (column, found) in columns.iter_mut().zip(types) {
+                let Some(found) = found else { continue };
+                if let Some(cast) = found.cast {
+                    return Err(ForeignCast { table: None, column: column.name.clone(), cast }.refusal());
                 }
+                column.type_name = found.name;
+                column.operators = found.operators;
+            }
+            Ok(columns)
+        })
+    }
+
+    fn parse<'a>(&'a mut self, sql: &'a ProfileSql) -> Fut<'a, Result<()>> {
+        Box::pin(async move {
+            self.under_profile(sql).await?;
+            let direct = self.shared.direct();
+            self.guarded(async |connection| {
+                connection.prepare(AssertSqlSafe(sql.text().to_owned()).into_sql_str()).await?;
                 if !direct {
                     // The name would outlive the backend that knows it.
                     sqlx::Connection::clear_cached_statements(connection).await?;
                 }
-                Ok(columns)
+                Ok(())
             })
             .await
         })

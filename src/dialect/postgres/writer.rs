@@ -27,6 +27,7 @@ use super::journal::append::{Signing, append};
 use super::journal::digests;
 use super::lock::GONE;
 use super::lock::Held;
+use super::search_path::{OWN_PATH, path_of_plan};
 use super::silence::Silence;
 use super::{lock, session};
 use crate::dialect::postgres::numbers::millis;
@@ -288,10 +289,12 @@ impl Writer for PgWriter {
             let event = self
                 .fenced(begun, "run the step's statements", async |w, run| {
                     let since = Instant::now();
+                    w.under_plans_path().await?;
                     for sql in inside {
                         w.bound("run a statement").await?;
                         w.raw("run a statement", sql).await?;
                     }
+                    w.under_own_path().await?;
                     w.bound("write the checkpoint").await?;
                     let sql = "update midwatch.runs set step = $2, applied = applied + $3, checkpoint = $4, beat_at = clock_timestamp() where id = $1";
                     sqlx::query(sql)
@@ -321,8 +324,13 @@ impl Writer for PgWriter {
     fn batch<'a>(&'a mut self, b: &'a Batch<'a>) -> Fut<'a, Result<Committed>> {
         Box::pin(async move {
             if self.tables != Some(b.begun.step) {
-                self.raw("create the batch's temporary tables", &super::row_sql::batch::tables(b.change))
-                    .await?;
+                // One transaction, after which the session's path is ours again.
+                let tables = super::row_sql::batch::tables(b.change);
+                let tables = format!(
+                    "set search_path = {}; {tables}; set search_path = {OWN_PATH}",
+                    path_of_plan(&self.terms)
+                );
+                self.raw("create the batch's temporary tables", &tables).await?;
                 self.tables = Some(b.begun.step);
             }
             self.watched(None).await?;

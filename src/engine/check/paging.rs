@@ -9,7 +9,9 @@ use crate::engine::port::reader::ReadTx;
 
 /// Reads a page in a read-only transaction.
 pub async fn read(tx: &mut dyn ReadTx, dialect: &dyn Dialect, request: &PageRequest) -> Result<Page> {
-    let columns = tx.describe(&ProfileSql::of_profile(&request.source.sql)).await?;
+    let source = &request.source;
+    let query = ProfileSql::of_profile(&source.sql).bind(source.params.clone());
+    let columns = tx.describe(&query).await?;
     for name in request.source.key.iter().chain(request.sort.as_ref().map(|s| &s.column)) {
         if !columns.iter().any(|c| &c.name == name) {
             return Err(Error::usage(format!("failed to page {}: no column {name}", request.source.title)));
@@ -43,7 +45,7 @@ pub async fn key_is_unique(tx: &mut dyn ReadTx, dialect: &dyn Dialect, source: &
 
 /// A small result in the query's own order, at most `limit` rows; `end` says whether that was all.
 pub async fn all(tx: &mut dyn ReadTx, dialect: &dyn Dialect, sql: &ProfileSql, limit: usize) -> Result<Page> {
-    let columns = tx.describe(&ProfileSql::of_profile(sql.text())).await?;
+    let columns = tx.describe(sql).await?;
     let texts = tx.texts(&dialect.first_rows(sql, &columns, limit + 1)).await?;
     let end = texts.len() <= limit;
     let rows =

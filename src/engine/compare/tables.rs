@@ -14,6 +14,7 @@ use crate::engine::model::comparison::{
     ComparedColumn, ComparedColumns, ComparedRows, Databases, KeySpan, KeyText, RowPart, ValuePair,
 };
 use crate::engine::model::error::{Error, Result};
+use crate::engine::model::foreign_cast::ForeignCast;
 use crate::engine::model::key_ranges::RangeCut;
 use crate::engine::model::name::Relation;
 use crate::engine::port::dialect::Dialect;
@@ -157,6 +158,8 @@ async fn read_columns(side: &mut TableSide<'_>) -> Result<Vec<ComparedColumn>> {
         side.tx.texts(&settings).await?;
     }
     let columns: Vec<ComparedColumn> = side.tx.fetch(&side.dialect.columns_of(side.table)).await?;
+    let casts = columns.iter().map(|c| (c.name.as_str(), c.foreign_cast.as_deref()));
+    ForeignCast::refuse_any(&side.table.to_string(), casts)?;
     if columns.is_empty() {
         return Err(Error::unobserved(format!("this database has no table {}", side.table)));
     }

@@ -57,6 +57,9 @@ pub struct ComparedColumn {
     /// The operator of the type's own equality; `None`: it has none.
     #[serde(default)]
     pub equality: Option<String>,
+    /// As [`ForeignCast::cast`](super::foreign_cast::ForeignCast::cast).
+    #[serde(default)]
+    pub foreign_cast: Option<String>,
 }
 
 /// How the two tables' columns relate, by name.

@@ -11,6 +11,7 @@ pub mod digest;
 pub mod drift;
 pub mod error;
 pub mod event;
+pub mod foreign_cast;
 pub mod grants;
 pub mod identity;
 pub mod installation;

@@ -93,6 +93,9 @@ pub struct Stored {
     /// As [`TypedColumn::equality`].
     #[serde(default)]
     pub equality: Option<String>,
+    /// As [`ForeignCast::cast`](super::foreign_cast::ForeignCast::cast).
+    #[serde(default)]
+    pub foreign_cast: Option<String>,
     /// Computed by the table itself.
     pub generated: bool,
     /// Numbered by the table itself, and never by an UPDATE.

@@ -75,5 +75,5 @@ async fn ask(facts: &dyn Reader, sql: AnySql<'_>) -> Result<Option<String>> {
 
 async fn prepared(facts: &dyn Reader, sql: &ProfileSql) -> Result<()> {
     let mut tx = facts.begin(ReadOptions::default()).await?;
-    tx.describe(sql).await.map(drop)
+    tx.parse(sql).await
 }

@@ -2,6 +2,7 @@
 
 use crate::engine::model::change::{Derived, RowChange, TypedColumn};
 use crate::engine::model::error::{Error, Result};
+use crate::engine::model::foreign_cast::ForeignCast;
 use crate::engine::model::name::Relation;
 use crate::engine::model::plan::Plan;
 use crate::engine::model::profile::DerivedTable;
@@ -20,7 +21,7 @@ async fn table_led_to(cx: &PlanCx<'_>, name: &str, resolved: Option<&Relation>) 
     // With what the role that changes it may do there.
     let mut tx = cx.cx.facts.rights().begin(ReadOptions::default()).await?;
     let found = cx.dialect().tables(&mut *tx, &[relation]).await?;
-    found.into_iter().next().ok_or_else(|| match resolved {
+    let table = found.into_iter().next().ok_or_else(|| match resolved {
         Some(led) => Error::unobserved(format!(
             "failed to plan: there is no table {} any more: {name} led to it when the run was planned",
             led.brief()
@@ -28,7 +29,10 @@ async fn table_led_to(cx: &PlanCx<'_>, name: &str, resolved: Option<&Relation>) 
         .hint("move or rename it back"),
         None => Error::unobserved(format!("failed to plan: there is no table {name}"))
             .hint("is it the right profile and search_path?"),
-    })
+    })?;
+    let casts = table.columns.iter().map(|c| (c.name.as_str(), c.foreign_cast.as_deref()));
+    ForeignCast::refuse_any(name, casts)?;
+    Ok(table)
 }
 
 /// The table of a change and those that follow. What a plan of an older version leaves to the search path, its inverse

@@ -1,6 +1,7 @@
 //! What is asked of a database before anything is watched there: which tables it has and what this role may read.
 
 use crate::engine::model::error::Result;
+use crate::engine::model::foreign_cast::ForeignCast;
 use crate::engine::model::name::Relation;
 use crate::engine::model::query::{OtherFunction, ProfileSql, Sql};
 use crate::engine::port::read_tx::{Fut, ReadTx};
@@ -17,6 +18,12 @@ pub trait Lookup: Sync {
         tx: &'a mut dyn ReadTx,
         names: &'a [Relation],
     ) -> Fut<'a, Result<Vec<String>>>;
+    /// Columns of these tables whose values a function of others would stand before; none where they are not there.
+    fn foreign_casts<'a>(
+        &'a self,
+        tx: &'a mut dyn ReadTx,
+        names: &'a [Relation],
+    ) -> Fut<'a, Result<Vec<ForeignCast>>>;
     /// Functions that are not built in and have one of these names (lower case).
     fn functions_named<'a>(
         &'a self,

@@ -48,8 +48,11 @@ pub enum RowShape {
 
 /// One read-only transaction. It ends when dropped; a statement still running is cancelled on the server.
 pub trait ReadTx: Send {
-    /// The columns of a profile's query, without running it: it is prepared and nothing else.
+    /// The columns of a profile's query, without running it. Refused where the values of one would pass through a cast
+    /// that somebody defined: they would not be read as they are.
     fn describe<'a>(&'a mut self, sql: &'a ProfileSql) -> Fut<'a, Result<Vec<Column>>>;
+    /// Has the server read a statement of a plan that only explains, and nothing else: no function in it is called.
+    fn parse<'a>(&'a mut self, sql: &'a ProfileSql) -> Fut<'a, Result<()>>;
     /// A profile's query, row by row. Whatever a dialect must ask before it runs text of others is asked here.
     fn profile<'a>(&'a mut self, sql: &'a ProfileSql, shape: RowShape, take: Take<'a>)
     -> Fut<'a, Result<()>>;

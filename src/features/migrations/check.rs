@@ -105,7 +105,7 @@ async fn observe(
     if folder.history == HistoryKind::Midwatch && folder.table.is_none() {
         cx.dialect().readable(&mut *tx).await?;
     }
-    let history = history::read(&mut *tx, sql, folder, cx.files).await?;
+    let history = history::read(&mut *tx, cx.dialect(), sql, folder, cx.files).await?;
     let renamed = cx.renamed(&mut *tx).await?;
     let mut objects = presence::observe(&mut *tx, sql, &files, folder, &renamed).await?;
     drop(tx);

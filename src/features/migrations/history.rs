@@ -7,6 +7,7 @@ use serde::Deserialize;
 use crate::engine::model::error::Result;
 use crate::engine::model::name::Relation;
 use crate::engine::model::profile::{HistoryKind, MigrationFolder};
+use crate::engine::port::dialect::Dialect;
 use crate::engine::port::files::Files;
 use crate::engine::port::reader::ReadTx;
 use crate::features::migrations::files::Migration;
@@ -116,6 +117,7 @@ pub(crate) fn recorded_by(sql: &dyn MigrationSql, kind: HistoryKind) -> &'static
 
 pub(crate) async fn read(
     tx: &mut dyn ReadTx,
+    dialect: &dyn Dialect,
     sql: &dyn MigrationSql,
     folder: &MigrationFolder,
     files: &dyn Files,
@@ -129,6 +131,9 @@ pub(crate) async fn read(
     if columns.is_empty() {
         // Law 1: a missing history is unknown; looking never creates one.
         return Ok(History { unknown: Some(texts::no_history(named)), ..History::default() });
+    }
+    if let Some(cast) = dialect.foreign_casts(tx, &[Relation::parse(named)]).await?.first() {
+        return Ok(History { unknown: Some(cast.refusal().message), ..History::default() });
     }
     let entries = sql.history(folder, &table, &columns);
     let mut history =

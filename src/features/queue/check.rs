@@ -56,6 +56,7 @@ impl Check for Queues {
             let options =
                 ReadOptions { snapshot: Snapshot::Transaction, timeout: None, ..ReadOptions::default() };
             let mut tx = cx.read_with(options).await?;
+            read_as_stored(&mut *tx, cx.dialect(), queue).await?;
             let facts = facts(&mut *tx, sql, queue).await?;
             let findings = findings(&mut *tx, cx.dialect(), id, queue, &facts).await?;
             let waiting = queue.states.pending.iter().filter_map(|s| facts.states.get(s)).sum();
@@ -156,6 +157,14 @@ struct Minute {
 #[derive(Deserialize)]
 struct Count {
     rows: u64,
+}
+
+/// No value of the queue's tables may pass through a cast of others: what it says would count for what is stored.
+async fn read_as_stored(tx: &mut dyn ReadTx, dialect: &dyn Dialect, queue: &Queue) -> Result<()> {
+    let tables = [Some(&queue.table), queue.days.as_ref().map(|d| &d.table)];
+    let tables: Vec<_> = tables.into_iter().flatten().map(|t| dialect.parse(t)).collect();
+    let found = dialect.foreign_casts(tx, &tables).await?;
+    found.first().map_or(Ok(()), |cast| Err(cast.refusal()))
 }
 
 async fn facts(tx: &mut dyn ReadTx, sql: &dyn QueueSql, queue: &Queue) -> Result<QueueFacts> {

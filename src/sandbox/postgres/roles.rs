@@ -1,6 +1,7 @@
 //! The target's roles, as a copy has them: names and memberships that decide what runs, and nothing that reaches beyond
 //! the copy's database. What the target says is data here; every statement is written by us.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use serde::Deserialize;
@@ -21,14 +22,30 @@ select (select coalesce(json_agg(json_build_object(
        (select pg_get_userbyid(d.datdba)::text from pg_database d where d.datname = current_database()) as owner,
        current_user::text as ours";
 
+/// Asked of the copy, whose own answer it is: roles that `$1` must not be a member of, and is.
+pub(super) const EXCESS: &str = "
+select string_agg(r.rolname::text, ', ' order by r.rolname) from pg_roles r
+where pg_has_role($1::name, r.oid, 'member') and r.rolname <> 'pg_read_all_stats'
+  and (r.rolname ~ '^pg_' or r.rolsuper or r.rolcreatedb or r.rolcreaterole or r.rolreplication)";
+
 /// The roles of a target.
 #[derive(Debug, Default, Deserialize)]
+#[serde(from = "Answer")]
 pub(super) struct TargetRoles {
     roles: Vec<Role>,
     members: Vec<Membership>,
     /// Of the database.
     owner: Option<String>,
     /// The role that looks at the target.
+    ours: String,
+}
+
+/// What a target answers, which need not be what it was asked.
+#[derive(Debug, Deserialize)]
+struct Answer {
+    roles: Vec<Role>,
+    members: Vec<Membership>,
+    owner: Option<String>,
     ours: String,
 }
 
@@ -47,6 +64,17 @@ struct Membership {
     member: String,
     inherit: Option<String>,
     set: Option<String>,
+}
+
+impl From<Answer> for TargetRoles {
+    /// Only what the copy makes: a member of one of the server's own roles may read its files and run programs there.
+    fn from(answer: Answer) -> Self {
+        let Answer { mut roles, mut members, owner, ours } = answer;
+        roles.retain(|r| !r.name.starts_with("pg_"));
+        let made: HashSet<&str> = roles.iter().map(|r| r.name.as_str()).collect();
+        members.retain(|m| made.contains(m.role.as_str()) && made.contains(m.member.as_str()));
+        Self { roles, members, owner, ours }
+    }
 }
 
 /// Members may make things where owners of things may: `pg_restore` gives each its owner, who need not be allowed to make
@@ -150,6 +178,32 @@ mod tests {
         ));
         assert!(script.contains(r#"grant "dba" to "x"" superuser; --" with inherit true, set false;"#));
         assert!(script.contains(r#"begin grant "x"" superuser; --" to "dba"; exception"#), "{script}");
+        assert_eq!(roles.owner(), None);
+    }
+
+    #[test]
+    fn nobody_becomes_a_member_of_a_role_that_the_copy_does_not_make() {
+        let member = |role: &str, of: &str| {
+            format!(r#"{{"role": "{of}", "member": "{role}", "inherit": null, "set": null}}"#)
+        };
+        let role = |name: &str| {
+            format!(r#"{{"name": "{name}", "inherit": true, "superuser": false, "owns": false}}"#)
+        };
+        let roles = roles(&format!(
+            r#"{{"roles": [{}], "members": [{}], "owner": "pg_monitor", "ours": "a"}}"#,
+            ["a", "b", "pg_monitor"].map(role).join(", "),
+            [
+                member("a", "b"),
+                member("a", "pg_execute_server_program"),
+                member("pg_monitor", "a"),
+                member("a", "postgres")
+            ]
+            .join(", ")
+        ));
+        let script = roles.script(&Made { tenant: "t", makers: "m", bypass_rls: false });
+        let granted: Vec<_> = script.lines().filter(|l| l.starts_with("grant ")).collect();
+        assert_eq!(granted, [r#"grant "b" to "a";"#]);
+        assert!(!script.contains("pg_"), "{script}");
         assert_eq!(roles.owner(), None);
     }
 }

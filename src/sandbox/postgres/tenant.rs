@@ -16,7 +16,7 @@ use crate::engine::model::name::{Ident, literal};
 use crate::engine::model::secret::Secret;
 use crate::sandbox::postgres::binaries::{Binaries, Version};
 use crate::sandbox::postgres::extensions::{self, Extension};
-use crate::sandbox::postgres::roles::{Made, TargetRoles};
+use crate::sandbox::postgres::roles::{EXCESS, Made, TargetRoles};
 use crate::sandbox::postgres::server::{Access, Options, PASSWORD, Server};
 use crate::sandbox::secrets::random;
 
@@ -98,6 +98,11 @@ impl TenantServer {
         script.push_str(&options.roles.script(&made));
         let mut owner = self.server.owner("postgres").await?;
         owner.execute_script(&script).await?;
+        if let Some(excess) = owner.fetch_value(EXCESS, &[&self.tenant.role]).await? {
+            let text =
+                format!("failed to prepare a private server: what runs there would be a member of {excess}");
+            return Err(Error::unobserved(text));
+        }
         let of = options.roles.owner().unwrap_or(&self.tenant.role);
         owner
             .execute_script(&format!("create database {DATABASE} owner {} template template0", Ident(of)))
@@ -163,7 +168,6 @@ impl TenantServer {
         Ok(())
     }
 
-    /// Holds everything of the server.
     /// A directory for files that hold what is the target's: ours alone.
     pub(super) fn files(&self) -> PathBuf {
         self.server.files()

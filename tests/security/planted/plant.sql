@@ -67,3 +67,16 @@ create operator public.> (leftarg = public.mood, rightarg = public.mood, functio
 create function public.less(public.mood, public.mood) returns bool language plpgsql as $$
 begin perform public.planted('mood'); return $1 operator(pg_catalog.<) $2; end $$;
 create operator public.< (leftarg = public.mood, rightarg = public.mood, function = public.less);
+-- What the driver's own questions to the catalog would meet: a column's table, the labels of an enum.
+create function public.same(int, oid) returns bool language plpgsql as $$
+begin perform public.planted('int4_oid'); return $1::oid operator(pg_catalog.=) $2; end $$;
+create operator public.= (leftarg = int, rightarg = oid, function = public.same);
+create function public.same(oid, int) returns bool language plpgsql as $$
+begin perform public.planted('oid_int4'); return $1 operator(pg_catalog.=) $2::oid; end $$;
+create operator public.= (leftarg = oid, rightarg = int, function = public.same);
+create function public.array_agg_of(name[], name) returns name[] language plpgsql as $$
+begin perform public.planted('array_agg'); return pg_catalog.array_append($1, $2); end $$;
+create aggregate public.array_agg(name) (sfunc = public.array_agg_of, stype = name[], initcond = '{}');
+create function public.joined(int, text) returns text language plpgsql as $$
+begin perform public.planted('int_text'); return $1::text operator(pg_catalog.||) $2; end $$;
+create operator public.|| (leftarg = int, rightarg = text, function = public.joined);

@@ -19,3 +19,18 @@ create table public.new_2026 partition of public.new for values from ('2026-01-0
 insert into public.old select 'Name ' || n, date '2026-01-01' + n, 'x' from generate_series(1, 300) n;
 insert into public.new select * from public.old where name <> 'Name 7'::citext;
 update public.new set v = 'y' where name = 'Name 9'::citext;
+create type public.pair as (one int, other text);
+create table public.vold (code varchar(9), d date not null, mood public.mood, moods public.mood[], pair public.pair, note varchar(20),
+  primary key (code, d));
+create table public.vnew (code varchar(9), d date not null, mood public.mood, moods public.mood[], pair public.pair, note varchar(20),
+  primary key (code, d)) partition by range (d);
+create table public.vnew_2026 partition of public.vnew for values from ('2026-01-01') to ('2027-01-01');
+insert into public.vold select n::text, date '2026-01-01' + n, 'sad', array['sad', 'new']::public.mood[], row(n, 'x')::public.pair, 'x'
+  from generate_series(1, 60) n;
+insert into public.vnew select * from public.vold where code <> '7';
+update public.vnew set mood = 'glad' where code = '9';
+update public.vnew set note = null, moods = '{glad}', pair = row(1, 'y') where code = '11';
+-- The owner of its column's type gives that a cast to a time.
+create type public.moment as (at timestamptz);
+create table public.stamped (id varchar(40) primary key, state text not null, at public.moment not null);
+insert into public.stamped select n::text, 'new', row(now())::public.moment from generate_series(1, 20) n;

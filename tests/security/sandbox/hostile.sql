@@ -62,6 +62,7 @@ create domain sales.tip as int check (sales.fine('domain'));
 alter table sales.orders add tip sales.tip, add hash int generated always as (sales.pure('generated', id)) stored;
 alter table sales.orders_twin add tip sales.tip, add hash int generated always as (sales.pure('generated', id)) stored;
 alter table sales.orders add constraint evil check (sales.pure('check', id) is not null);
+alter table sales.orders add constraint worse check (sales.attack('volatile'));
 alter table sales.orders_twin add constraint evil check (sales.pure('check', id) is not null);
 alter table sales.orders alter total set default sales.pure('default', 1);
 create index evil on sales.orders (sales.pure('index', id), sales.own('definer', id));

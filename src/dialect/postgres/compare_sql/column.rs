@@ -1,5 +1,6 @@
 //! A column as an expression, and how columns of two types are compared.
 
+use crate::dialect::postgres::operators::foreign_cast;
 use crate::engine::model::comparison::{ComparedColumn, Databases};
 use crate::engine::model::name::{Ident, Relation};
 use crate::engine::model::query::{Param, Sql};
@@ -19,13 +20,15 @@ select a.attname as name, t.typname as base, a.attnotnull as not_null, format_ty
         join pg_amop ao on ao.amopfamily = oc.opcfamily and ao.amoplefttype = oc.opcintype
                        and ao.amoprighttype = oc.opcintype and ao.amopstrategy = 3
         join pg_operator o on o.oid = ao.amopopr join pg_namespace n on n.oid = o.oprnamespace
-        where oc.opcdefault and oc.opcintype = case t.typtype when 'd' then t.typbasetype else t.oid end) as equality
+        where oc.opcdefault and oc.opcintype = case t.typtype when 'd' then t.typbasetype else t.oid end) as equality,
+       {cast} as foreign_cast
 from pg_attribute a join pg_type t on t.oid = a.atttypid left join pg_collation co on co.oid = a.attcollation
 where a.attrelid = to_regclass($1)::oid and a.attnum > 0 and not a.attisdropped
 order by a.attnum";
 
 pub(super) fn columns_of(table: &Relation) -> Sql {
-    Sql::new(COLUMNS).bind([Param::Text(Some(table.to_string()))])
+    Sql::new(COLUMNS.replace("{cast}", &foreign_cast("a.atttypid")))
+        .bind([Param::Text(Some(table.to_string()))])
 }
 
 /// Types of one family, whose values compare and hash as each other's.

@@ -195,7 +195,9 @@ fn among(rows: &RowQuery, keys: &Keys, params: &mut Vec<Param>) -> String {
 
 pub(super) fn key(rows: &RowQuery) -> ProfileSql {
     let key: Vec<_> = rows.key.iter().map(|(n, e)| format!("{} as {}", expr(e), Ident(n))).collect();
-    ProfileSql::new(format!("select {} {} limit 0", key.join(", "), from(&rows.from, &mut vec![])))
+    let mut params = rows.params.clone();
+    let from = from(&rows.from, &mut params);
+    ProfileSql::new(format!("select {} {from} limit 0", key.join(", "))).bind(params)
 }
 
 pub(super) fn touched(rows: &RowQuery, change: &RowChange, derived: &Derived) -> ProfileSql {
@@ -238,7 +240,9 @@ pub(super) fn column_of_rows(rows: &RowQuery, column: &str) -> ProfileSql {
 
 pub(super) fn column_of(rows: &RowsFrom, column: &str) -> ProfileSql {
     let alias = if matches!(rows, RowsFrom::Query { .. } | RowsFrom::Written { .. }) { "r" } else { "t" };
-    ProfileSql::new(format!("select {alias}.{} {}", Ident(column), from(rows, &mut vec![])))
+    let mut params = vec![];
+    let from = from(rows, &mut params);
+    ProfileSql::new(format!("select {alias}.{} {from}", Ident(column))).bind(params)
 }
 
 pub(super) fn as_written(column: &Column, texts: &[String]) -> ProfileSql {

@@ -70,10 +70,7 @@ impl PgWriter {
             return Ok(Committed { checkpoint: b.begun.checkpoint, end: true, ..Committed::default() });
         };
         let place = Place { run, step, from, to: range.upto, batch: int(b.number) };
-        for sql in &b.change.before_batch {
-            self.bound("pass the guard").await?;
-            self.raw("pass the guard", &bypass::sent(b.change, sql)).await?;
-        }
+        self.pass_guard(b.change).await?;
         let planned = unsigned(range.upto - from);
         let mut applied = self.hold(b.change, place).await?;
         let computed = b.change.computed();
@@ -123,6 +120,16 @@ impl PgWriter {
             end: false,
             event: Some(event),
         })
+    }
+
+    /// The plan's own statements begin with it.
+    async fn pass_guard(&mut self, change: &RowChange) -> Result<()> {
+        self.under_plans_path().await?;
+        for sql in &change.before_batch {
+            self.bound("pass the guard").await?;
+            self.raw("pass the guard", &bypass::sent(change, sql)).await?;
+        }
+        Ok(())
     }
 
     /// Reads and locks the rows of a batch, and what is derived from them; how many are left to be changed.
@@ -220,6 +227,7 @@ impl PgWriter {
     /// How far the run has come, and the entry that says so, in the batch's own transaction.
     async fn checkpoint(&mut self, b: &Batch<'_>, place: Place, applied: u64, drifted: u64) -> Result<Event> {
         let what = "write the checkpoint";
+        self.under_own_path().await?;
         let images = self.text(what, digests::images("$1", "$2"), numbers([place.run, place.batch])?).await?;
         let sql = "update midwatch.runs set step = $2, checkpoint = $3, batch = $4, applied = applied + $5, \
                    drifted = drifted + $6, batch_rows = $7, message = $8, beat_at = clock_timestamp() where id = $1";

@@ -26,12 +26,16 @@ struct AttemptTimes {
 }
 
 /// `$1`: the relations. LOCK of a view locks its tables along with it, before other views: whoever reads one of those
-/// would be met half-way. A view gets the owner that it has, which locks it alone.
+/// would be met half-way. A view gets the owner that it has, which locks it alone. Everything with its schema: it is asked
+/// under the path of the plan.
 const LOCKS: &str = "
-select array_remove(array_agg(format('alter view %s owner to %I', t.name, pg_get_userbyid(c.relowner)) order by t.place)
-    filter (where c.relkind = 'v')
-  || ('lock table ' || string_agg(t.name, ', ' order by t.place) filter (where c.relkind is distinct from 'v') || ' in access exclusive mode'), null)
-from pg_catalog.unnest($1::pg_catalog.text[]) with ordinality t(name, place) left join pg_class c on c.oid = to_regclass(t.name)::oid";
+select pg_catalog.array_remove(pg_catalog.array_agg(
+      pg_catalog.format('alter view %s owner to %I', t.name, pg_catalog.pg_get_userbyid(c.relowner)) order by t.place)
+    filter (where c.relkind operator(pg_catalog.=) 'v')
+  operator(pg_catalog.||) ('lock table ' operator(pg_catalog.||) pg_catalog.string_agg(t.name, ', ' order by t.place)
+    filter (where not coalesce(c.relkind operator(pg_catalog.=) 'v', false)) operator(pg_catalog.||) ' in access exclusive mode'), null)
+from pg_catalog.unnest($1::pg_catalog.text[]) with ordinality t(name, place)
+left join pg_catalog.pg_class c on c.oid operator(pg_catalog.=) pg_catalog.to_regclass(t.name)::pg_catalog.oid";
 
 /// The server's limit is one statement's: what others wait for must be one.
 fn as_one(statements: &[String]) -> String {
@@ -52,11 +56,15 @@ impl PgWriter {
         let mut times = None;
         let event = self
             .fenced(begun, what.doing, async |w, run| {
+                w.under_plans_path().await?;
                 let locked = w.lock_tables(what).await?;
+                w.under_own_path().await?;
                 let compared = w.ask_inside(what).await?;
+                w.under_plans_path().await?;
                 w.bound(what.doing).await?;
                 let statements = as_one(&what.step.statements);
                 w.raw(what.doing, &statements).await?;
+                w.under_own_path().await?;
                 let took = AttemptTimes { compared, ..locked };
                 w.bound(what.doing).await?;
                 let event = w.event(run, "step", &entry(begun, what, &took)).await?;

@@ -13,7 +13,7 @@ use super::super::error::{Coded as _, TIMED_OUT, is_disconnect, write_error};
 use super::budget::{Budget, GRACE};
 use super::{PgWriter, unanswered};
 use crate::dialect::postgres::numbers::number;
-use crate::dialect::postgres::search_path::{path_of, path_of_plan};
+use crate::dialect::postgres::search_path::{OWN_PATH, path_of, path_of_plan};
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::port::writer::Cursor;
 
@@ -45,9 +45,8 @@ impl PgWriter {
 
     async fn open_with(&mut self, limits: &str) -> Result<()> {
         let text = format!(
-            "begin isolation level read committed read write; set local search_path = {}; \
+            "begin isolation level read committed read write; set local search_path = {OWN_PATH}; \
              set local synchronous_commit = on; set local lock_timeout = {}; {limits}",
-            path_of_plan(&self.terms),
             self.terms.lock_timeout_ms
         );
         self.in_tx = true;
@@ -79,6 +78,25 @@ impl PgWriter {
                 .hint("smaller batches, or a longer statement_timeout_ms in [policy]"));
         }
         self.raw("bound what is left", &format!("set local statement_timeout = {left}")).await
+    }
+
+    /// From here on the plan's own statements, until [`PgWriter::under_own_path`]. Costs something for a plan of an earlier
+    /// version alone.
+    pub(super) async fn under_plans_path(&mut self) -> Result<()> {
+        let path = path_of_plan(&self.terms);
+        self.switch_path(&path).await
+    }
+
+    /// From here on statements of ours.
+    pub(super) async fn under_own_path(&mut self) -> Result<()> {
+        self.switch_path(OWN_PATH).await
+    }
+
+    async fn switch_path(&mut self, path: &str) -> Result<()> {
+        if self.terms.names_with_schema {
+            return Ok(());
+        }
+        self.raw("set the search path", &format!("set local search_path = {path}")).await
     }
 
     /// Under the profile's path: its statements, and what sets off triggers of its tables. What is ours in them has its

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use crate::engine::compare::columns::{NamedColumns, matched};
 use crate::engine::model::comparison::{ComparedColumn, ComparedColumns, Databases};
 use crate::engine::model::error::{Error, Result};
+use crate::engine::model::foreign_cast::ForeignCast;
 use crate::engine::model::name::{Ident, Relation};
 use crate::engine::model::query::{Param, ProfileSql, Sql};
 use crate::engine::port::compare_sql::CompareSql;
@@ -47,7 +48,10 @@ pub(crate) async fn table(tx: &mut dyn ReadTx, sql: &dyn CompareSql, name: &str)
         return Err(Error::unobserved(format!("this database has no table {quoted}"))
             .hint("the profile names it: is it the right profile, database and search_path?"));
     };
-    let columns = tx.fetch(&sql.columns_of(&Relation::parse(&resolved.relation))).await?;
+    let columns: Vec<ComparedColumn> =
+        tx.fetch(&sql.columns_of(&Relation::parse(&resolved.relation))).await?;
+    let casts = columns.iter().map(|c| (c.name.as_str(), c.foreign_cast.as_deref()));
+    ForeignCast::refuse_any(&resolved.relation, casts)?;
     Ok(TwinTable { relation: resolved.relation, oid: resolved.oid, owner: resolved.owner, columns })
 }
 
@@ -63,9 +67,12 @@ pub(crate) async fn qualified(tx: &mut dyn ReadTx, name: &Relation) -> Result<Op
     Ok(found.into_iter().flatten().next())
 }
 
-/// The operator that says whether two values of a column are one. Under the path of our statements `=` is the server's own.
+/// The server's own equality.
+pub(crate) const EQUAL: &str = "operator(pg_catalog.=)";
+
+/// The operator that says whether two values of a column are one.
 pub(crate) fn equality(column: &ComparedColumn) -> &str {
-    column.equality.as_deref().filter(|o| *o != "operator(pg_catalog.=)").unwrap_or("=")
+    column.equality.as_deref().unwrap_or(EQUAL)
 }
 
 const UNIQUE: &str = "

@@ -16,7 +16,7 @@ use crate::engine::model::step::{Action, Lock, Step};
 use crate::engine::plan::operation::{Draft, PlanCx, UndoText, lock};
 use crate::engine::plan::tables::{Firing, Table, Trigger, find_table};
 use crate::engine::port::reader::ReadOptions;
-use crate::features::parity::pair::catalog::equality;
+use crate::features::parity::pair::catalog::{EQUAL, equality};
 use crate::features::parity::pair::partition_gaps::{MissingPartition, upcoming_partitions};
 use crate::features::parity::pair::sync_triggers::{REVERSE, truncate_triggers};
 use crate::features::parity::pair::{SwitchState, catalog};
@@ -89,29 +89,32 @@ impl<'c> RowRepair<'c> {
         if self.retyped(column) { format!("({plain})::{}", self.type_of(column)) } else { plain }
     }
 
+    /// The operator of a column of the written side. The text is read under the profile's path, in which a bare `=` may be
+    /// anybody's.
+    fn equality(&self, name: &str) -> &str {
+        let column = self.table.columns.iter().find(|c| c.name == name);
+        column.and_then(|c| c.equality.as_deref()).unwrap_or(EQUAL)
+    }
+
     fn same_key(&self) -> String {
-        let of = |k: &String| {
-            let column = self.table.columns.iter().find(|c| &c.name == k);
-            column.and_then(|c| c.equality.as_deref()).unwrap_or("=")
-        };
-        let one = |k: &String| format!("t.{} {} {}", Ident(k), of(k), self.copied(k));
+        let one = |k: &String| format!("t.{} {} {}", Ident(k), self.equality(k), self.copied(k));
         self.key.iter().map(one).collect::<Vec<_>>().join(" and ")
     }
 
     /// Rows with a copy of the same key that says something else.
     fn differs(&self) -> String {
-        let pairs = self.written.iter().filter(|c| !self.key.contains(&c.name)).map(|c| {
+        let one = |c: &&ComparedColumn| {
             let (own, copy) = (format!("t.{}", Ident(&c.name)), self.copied(&c.name));
             // A column's own collation may take different texts for equal.
             let text = c.as_text || matches!(c.base.as_str(), "text" | "varchar");
-            let exact = |value: String| format!("({value})::text collate \"C\"");
-            if text { (exact(own), exact(copy)) } else { (own, copy) }
-        });
-        let (own, copies): (Vec<_>, Vec<_>) = pairs.unzip();
-        if own.is_empty() {
-            return "false".into();
-        }
-        format!("row({}) is distinct from row({})", own.join(", "), copies.join(", "))
+            let exact = |value: String| format!("({value})::pg_catalog.text collate pg_catalog.\"C\"");
+            let (own, copy, operator) =
+                if text { (exact(own), exact(copy), EQUAL) } else { (own, copy, self.equality(&c.name)) };
+            format!("not coalesce({own} {operator} {copy}, {own} is null and {copy} is null)")
+        };
+        let others = self.written.iter().copied().filter(|c| !self.key.contains(&c.name));
+        let any: Vec<_> = others.map(|c| one(&c)).collect();
+        if any.is_empty() { "false".into() } else { format!("({})", any.join(" or ")) }
     }
 
     /// What rows of this kind are read from, and which they are.
