@@ -215,6 +215,7 @@ async fn ask<'e>(
             })
         }
         Request::Undo { run } => {
+            has_images(planning).await?;
             let record = journal::runs::run(planning.facts, &planning.operations, run).await?;
             let operation = planning.operations.iter().copied().find(|o| o.spec().verb == record.operation);
             // The inverse changes the same: what is asked before the one is asked before the other.
@@ -248,6 +249,14 @@ async fn ask<'e>(
                 )),
             }
         }
+    }
+}
+
+/// Images are read where a journal of this version has them: one of an earlier version is brought up to date first.
+async fn has_images(planning: &PlanSetup<'_>) -> Result<()> {
+    match journal::state::state(planning.facts).await {
+        state @ JournalState::Older { .. } => state.refusal().map_or(Ok(()), Err),
+        _ => Ok(()),
     }
 }
 

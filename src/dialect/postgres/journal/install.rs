@@ -31,6 +31,10 @@ pub const FILES: &[(&str, &str)] = &[
         "004_signatures.sql",
         include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/midwatch/postgres/004_signatures.sql")),
     ),
+    (
+        "005_blocks.sql",
+        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/midwatch/postgres/005_blocks.sql")),
+    ),
 ];
 
 /// What an operator does with the journal. Entries, images and planned rows are never changed or removed.

@@ -4,5 +4,6 @@ pub(super) mod append;
 pub(super) mod digests;
 pub(super) mod entries;
 pub mod install;
+pub(super) mod rows;
 pub(super) mod runs;
 pub(super) mod state;
