@@ -402,6 +402,29 @@ async fn forge_operator(desk: &Desk, run: &str) {
     owner.close().await;
 }
 
+/// At 4eabe32 `journal verify` ended with 0 after this, and the undo wrote each row's value into the other.
+#[tokio::test]
+async fn values_that_changed_places_are_not_written_by_an_undo() {
+    let desk = Desk::new().await;
+    let run = desk.applied("run.json", &["plan", "backfill", "--set", "limit=24"]);
+    let run = run["id"].as_str().unwrap();
+    let table = "select md5(string_agg(e::text, '' order by e.id)) from attendance_events e";
+    let after = desk.value(table).await;
+    desk.sql(
+        "set session_replication_role = replica;
+         with two as (select ctid as at, n from midwatch.image_blocks, lateral (select min(n) from generate_subscripts(before, 1) n
+                      where before[n] is distinct from before[1]) o(n) where seqs is not null and n is not null limit 1)
+         update midwatch.image_blocks t set before[1] = before[two.n], before[two.n] = before[1] from two where t.ctid = two.at",
+    )
+    .await;
+    assert_eq!(desk.json(&["journal", "verify"]).0, 1);
+    let inverse = desk.plan("undo.json", &["undo", run]);
+    let images = inverse["preflight"].as_array().unwrap().iter().find(|p| p["id"] == "images").unwrap();
+    assert_eq!(images["status"], "fail", "{images}");
+    let (code, value) = desk.apply("undo.json", &inverse);
+    assert_eq!((code, desk.value(table).await), (3, after), "{value:#}");
+}
+
 /// At 4eabe32 one bad cell ended the look (exit 5) and hid all the rest; so did a table that was gone.
 #[tokio::test]
 async fn what_cannot_be_read_hides_nothing() {

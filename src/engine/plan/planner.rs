@@ -215,7 +215,7 @@ async fn ask<'e>(
             })
         }
         Request::Undo { run } => {
-            has_images(planning).await?;
+            undo::has_images(planning).await?;
             let record = journal::runs::run(planning.facts, &planning.operations, run).await?;
             let operation = planning.operations.iter().copied().find(|o| o.spec().verb == record.operation);
             // The inverse changes the same: what is asked before the one is asked before the other.
@@ -236,6 +236,7 @@ async fn ask<'e>(
                         operation.and_then(|o| o.declared_write(planning.profile, &record.name, &params));
                     draft.preflight.extend(cx.answers_before_undo(write, &record.name).await);
                     let unsigned = note.is_some();
+                    draft.preflight.extend(undo::altered_images(planning, &record.id).await);
                     if let Some(note) = note {
                         draft.preflight.push(Preflight::new(undo::SIGNATURE, Ready::Warn, note));
                     }
@@ -249,14 +250,6 @@ async fn ask<'e>(
                 )),
             }
         }
-    }
-}
-
-/// Images are read where a journal of this version has them: one of an earlier version is brought up to date first.
-async fn has_images(planning: &PlanSetup<'_>) -> Result<()> {
-    match journal::state::state(planning.facts).await {
-        state @ JournalState::Older { .. } => state.refusal().map_or(Ok(()), Err),
-        _ => Ok(()),
     }
 }
 

@@ -29,6 +29,9 @@ pub(in crate::dialect::postgres) fn written_rows(batch: &str) -> String {
     )
 }
 
+/// A block of images is closed after so many bytes: a value of the server has an end, and a unit may have any size.
+const IMAGE_BYTES: u32 = 32 << 20;
+
 /// Names no table of the system, whatever it is called: `pg_temp` would be searched first.
 const BATCH: &str = "pg_temp.midwatch_batch";
 
@@ -220,15 +223,27 @@ pub(in crate::dialect::postgres) fn change(change: &RowChange) -> Option<String>
         }
     };
     Some(format!(
-        "with {work}, kept as (insert into midwatch.image_blocks (run, step, batch, relation, seqs, keys, before, after) \
-         select $1, $2, $3, {}, pg_catalog.array_agg(c.seq), pg_catalog.array_agg(c.key::pg_catalog.text), \
-         pg_catalog.array_agg(c.before), pg_catalog.array_agg(c.after) \
-         from (select * from changed where seq is not null order by seq) c having pg_catalog.count(*) operator(pg_catalog.>) 0 \
-         returning pg_catalog.cardinality(keys) as rows) \
-         select pg_catalog.json_build_object('kept', coalesce((select k.rows from kept k), 0), \
+        "with {work}, kept as ({}) \
+         select pg_catalog.json_build_object('kept', coalesce((select pg_catalog.sum(k.rows) from kept k), 0), \
          'otherwise', pg_catalog.count(*) filter (where c.seq is null or not c.planned))::pg_catalog.text from changed c",
-        literal(&change.table),
+        keep(&change.table, "pg_catalog.array_agg(c.seq)", "select * from changed where seq is not null"),
     ))
+}
+
+/// Keeps images, a block of them for each [`IMAGE_BYTES`], under any path. `$1` run, `$2` step, `$3` batch; `rows` gives
+/// `seq`, `key`, `before`, `after`.
+fn keep(table: &str, seqs: &str, rows: &str) -> String {
+    let bytes = |side: &str| format!("coalesce(pg_catalog.octet_length(r.{side}), 0)");
+    format!(
+        "insert into midwatch.image_blocks (run, step, batch, relation, seqs, keys, before, after) \
+         select $1, $2, $3, {}, {seqs}, pg_catalog.array_agg(c.key), pg_catalog.array_agg(c.before), pg_catalog.array_agg(c.after) \
+         from (select r.seq, r.key::pg_catalog.text as key, r.before, r.after, pg_catalog.sum({} operator(pg_catalog.+) {}) \
+         over (order by r.seq rows unbounded preceding) operator(pg_catalog./) {IMAGE_BYTES} as block from ({rows}) r) c \
+         group by c.block returning pg_catalog.cardinality(keys) as rows",
+        literal(table),
+        bytes("before"),
+        bytes("after"),
+    )
 }
 
 /// What was not inserted is no part of the batch. `$1` run, `$2` batch.
@@ -335,19 +350,20 @@ pub(in crate::dialect::postgres) fn otherwise(derived: &Derived) -> String {
 /// would compute it again from rows that are back, and only the image says what it held beside them. Of what a row was
 /// only the columns are kept that are others now. `$1` run, `$2` step, `$3` batch.
 pub(in crate::dialect::postgres) fn derived_after(derived: &Derived, at: usize) -> String {
-    format!(
-        "with kept as (insert into midwatch.image_blocks (run, step, batch, relation, keys, before, after) \
-         select $1, $2, $3, {}, array_agg(q.key::text), array_agg(q.before::text), array_agg(q.after::text) \
-         from (select w.midwatch_key as key, d.image as after, case when d.image is null then w.midwatch_image \
+    let rows = format!(
+        "select null::bigint as seq, w.midwatch_key as key, d.image::text as after, \
+         (case when d.image is null then w.midwatch_image \
          when w.midwatch_image is not null then coalesce((select jsonb_object_agg(e.key, e.value) \
-         from jsonb_each(w.midwatch_image) e where e.value <> d.image -> e.key), '{{}}') end as before \
-         from {} w left join lateral (select {} as image from {} d where {} offset 0) d on true) q having count(*) > 0 \
-         returning cardinality(keys) as rows) select coalesce((select k.rows from kept k), 0)::text",
-        literal(&derived.table),
+         from jsonb_each(w.midwatch_image) e where e.value <> d.image -> e.key), '{{}}') end)::text as before \
+         from {} w left join lateral (select {} as image from {} d where {} offset 0) d on true",
         derived_rows(at),
         image("d", &derived.columns),
         derived.relation(&Relation::parse),
         same_key("d", &derived.key, "w"),
+    );
+    format!(
+        "with kept as ({}) select coalesce((select sum(k.rows) from kept k), 0)::text",
+        keep(&derived.table, "null", &rows)
     )
 }
 
@@ -394,7 +410,7 @@ pub(in crate::dialect::postgres) fn range() -> String {
         "with first as (select greatest(p.first, $3 + 1) as seq, p.unit from {UNITS} p \
                         where p.run = $1 and p.step = $2 and p.last > $3 and p.{} order by p.first limit 1), \
          last as (select p.last as seq from {UNITS} p where p.run = $1 and p.step = $2 order by p.first desc limit 1) \
-         select json_build_object('unit', f.unit, 'upto', case when f.unit is null then least($3 + $4, l.seq) \
+         select json_build_object('unit', f.unit, 'upto', case when f.unit is null then $3 + least($4, l.seq - $3) \
            else coalesce((select p.first - 1 from {UNITS} p where p.run = $1 and p.step = $2 and p.first > f.seq \
                           and p.unit is distinct from f.unit order by p.first limit 1), l.seq) end)::text \
          from first f cross join last l",

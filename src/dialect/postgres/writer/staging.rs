@@ -14,6 +14,8 @@ const HEAD: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 const FIELDS: i16 = 8;
 const END: i16 = -1;
 const NULL: i32 = -1;
+/// A block is closed after so many bytes: a value of the server has an end.
+const BYTES: usize = 16 << 20;
 /// The type's number, the same in every database.
 const TEXT: i32 = 25;
 
@@ -24,7 +26,13 @@ pub(super) fn blocks(run: i64, step: i32, from: u64, rows: &[RawRow]) -> Vec<u8>
     let (mut rest, mut done) = (rows, from);
     while let Some(first) = rest.first() {
         let room = usize::try_from(BLOCK - done % BLOCK).unwrap_or(usize::MAX);
-        let rows = rest.iter().take(room).take_while(|row| row.unit == first.unit).count();
+        let mut size = 0;
+        let fits = |row: &&RawRow| {
+            let full = size > BYTES;
+            size += bytes(row);
+            row.unit == first.unit && !full
+        };
+        let rows = rest.iter().take(room).take_while(fits).count();
         let (block, more) = rest.split_at(rows);
         let last = done + rows as u64;
         out.extend(FIELDS.to_be_bytes());
@@ -40,6 +48,11 @@ pub(super) fn blocks(run: i64, step: i32, from: u64, rows: &[RawRow]) -> Vec<u8>
     }
     out.extend(END.to_be_bytes());
     out
+}
+
+fn bytes(row: &RawRow) -> usize {
+    let of = |value: &Box<RawValue>| value.get().len();
+    of(&row.key) + row.before.as_ref().map_or(0, of) + row.after.as_ref().map_or(0, of)
 }
 
 fn length(n: usize) -> [u8; 4] {
@@ -72,17 +85,18 @@ fn texts<'r>(rows: &'r [RawRow], of: impl Fn(&'r RawRow) -> Option<&'r Box<RawVa
 mod tests {
     use super::*;
 
-    /// First and last row of each block, and its unit.
+    fn row(unit: Option<i64>, text: &str) -> RawRow {
+        let key = RawValue::from_string(format!("{{\"id\":\"{text}\"}}")).unwrap();
+        RawRow { key, before: None, after: None, unit, step: None }
+    }
+
     fn cut(from: u64, units: &[Option<i64>]) -> Vec<(i64, i64, Option<i64>)> {
-        let row = |unit: &Option<i64>| RawRow {
-            key: RawValue::from_string("{\"id\":\"1\"}".into()).unwrap(),
-            before: None,
-            after: None,
-            unit: *unit,
-            step: None,
-        };
-        let rows: Vec<RawRow> = units.iter().map(row).collect();
-        let all = blocks(7, 0, from, &rows);
+        let rows: Vec<RawRow> = units.iter().map(|unit| row(*unit, "1")).collect();
+        parts(&blocks(7, 0, from, &rows))
+    }
+
+    /// First and last row of each block, and its unit.
+    fn parts(all: &[u8]) -> Vec<(i64, i64, Option<i64>)> {
         let mut rest = &all[HEAD.len()..];
         let mut out = vec![];
         while rest[..2] != END.to_be_bytes() {
@@ -112,5 +126,8 @@ mod tests {
             [(1, 2, Some(2)), (3, 3, Some(1)), (4, 4, None)]
         );
         assert_eq!(cut(0, &[]), []);
+        let long = "x".repeat(BYTES / 2);
+        let rows: Vec<RawRow> = (0..5).map(|_| row(None, &long)).collect();
+        assert_eq!(parts(&blocks(7, 0, 0, &rows)), [(1, 2, None), (3, 4, None), (5, 5, None)]);
     }
 }
