@@ -42,8 +42,8 @@ pub(super) fn blocks(run: i64, step: i32, from: u64, rows: &[RawRow]) -> Vec<u8>
         field(&mut out, Some(&int(last).to_be_bytes()));
         field(&mut out, first.unit.map(i64::to_be_bytes).as_ref().map(<[u8; 8]>::as_slice));
         field(&mut out, Some(&texts(block, |row| Some(&row.key))));
-        field(&mut out, Some(&texts(block, |row| row.before.as_ref())));
-        field(&mut out, Some(&texts(block, |row| row.after.as_ref())));
+        field(&mut out, Some(&texts(block, |row| row.before.as_deref())));
+        field(&mut out, Some(&texts(block, |row| row.after.as_deref())));
         (rest, done) = (more, last);
     }
     out.extend(END.to_be_bytes());
@@ -51,8 +51,8 @@ pub(super) fn blocks(run: i64, step: i32, from: u64, rows: &[RawRow]) -> Vec<u8>
 }
 
 fn bytes(row: &RawRow) -> usize {
-    let of = |value: &Box<RawValue>| value.get().len();
-    of(&row.key) + row.before.as_ref().map_or(0, of) + row.after.as_ref().map_or(0, of)
+    let of = |value: &RawValue| value.get().len();
+    of(&row.key) + row.before.as_deref().map_or(0, of) + row.after.as_deref().map_or(0, of)
 }
 
 fn length(n: usize) -> [u8; 4] {
@@ -67,7 +67,7 @@ fn field(out: &mut Vec<u8>, value: Option<&[u8]>) {
 }
 
 /// An array of one dimension, counted from one, as the server's type reads it.
-fn texts<'r>(rows: &'r [RawRow], of: impl Fn(&'r RawRow) -> Option<&'r Box<RawValue>>) -> Vec<u8> {
+fn texts<'r>(rows: &'r [RawRow], of: impl Fn(&'r RawRow) -> Option<&'r RawValue>) -> Vec<u8> {
     let mut out = Vec::with_capacity(20 + rows.len() * 50);
     let has_null = rows.iter().any(|row| of(row).is_none());
     for number in [1, i32::from(has_null), TEXT] {
@@ -117,10 +117,10 @@ mod tests {
 
     #[test]
     fn blocks_end_at_multiples_and_with_their_unit() {
-        assert_eq!(cut(0, &[None; 3]), [(1, 3, None)]);
-        assert_eq!(cut(0, &[None; 2_000]), [(1, 1_000, None), (1_001, 2_000, None)]);
+        assert_eq!(cut(0, &[None, None, None]), [(1, 3, None)]);
+        assert_eq!(cut(0, &vec![None; 2_000]), [(1, 1_000, None), (1_001, 2_000, None)]);
         // A page need not begin where a block does.
-        assert_eq!(cut(1_500, &[None; 600]), [(1_501, 2_000, None), (2_001, 2_100, None)]);
+        assert_eq!(cut(1_500, &vec![None; 600]), [(1_501, 2_000, None), (2_001, 2_100, None)]);
         assert_eq!(
             cut(0, &[Some(2), Some(2), Some(1), None]),
             [(1, 2, Some(2)), (3, 3, Some(1)), (4, 4, None)]
