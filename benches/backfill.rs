@@ -109,6 +109,7 @@ async fn run() {
     owner.close().await;
 
     let planned = midwatch(&server).await;
+    sizes(&server, planned.0).await;
     let whole = by_hand(&server).await;
     let single = singles(&server).await;
     println!("backfill of {} rows: {:.0} rows/s", planned.0, planned.0 / planned.1);
@@ -163,6 +164,17 @@ async fn midwatch(server: &Server) -> (f64, f64) {
     #[expect(clippy::cast_precision_loss, reason = "a rate")]
     let rows = done.applied as f64;
     (rows, begun.elapsed().as_secs_f64())
+}
+
+/// What the journal keeps of it, with indexes and what is stored out of line.
+async fn sizes(server: &Server, rows: f64) {
+    let mut owner = server.owner("run").await.unwrap();
+    for table in ["image_blocks", "planned_blocks"] {
+        let sql = format!("select pg_total_relation_size('midwatch.{table}')::text");
+        let size: f64 = owner.fetch_value(&sql, &[]).await.unwrap().unwrap().parse().unwrap();
+        println!("  midwatch.{table}: {:.1} bytes a row", size / rows);
+    }
+    owner.close().await;
 }
 
 async fn by_hand(server: &Server) -> f64 {

@@ -29,6 +29,10 @@ use midwatch::sandbox::postgres::fetch;
 use midwatch::sandbox::{Binaries, Options, Server};
 use tokio::sync::Mutex;
 
+/// Before-images one by one, as a FROM item.
+pub(crate) const IMAGES: &str = "(select b.run, b.step, b.batch, u.seq, b.relation, u.key::jsonb as key, u.before::jsonb as before, \
+    u.after::jsonb as after from midwatch.image_blocks b cross join unnest(b.seqs, b.keys, b.before, b.after) u(seq, key, before, after))";
+
 /// Statics are never dropped: the watcher ends it with the process.
 pub(crate) fn shared_server() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();

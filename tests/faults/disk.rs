@@ -46,7 +46,7 @@ impl Tiny {
             .await
             .unwrap();
         owner
-            .execute_script(&format!("alter table midwatch.images set tablespace {}", tiny.space))
+            .execute_script(&format!("alter table midwatch.image_blocks set tablespace {}", tiny.space))
             .await
             .unwrap();
         tiny.fill(world, case).await;
@@ -57,9 +57,11 @@ impl Tiny {
     async fn fill(&self, world: &World, case: &Case) {
         let whole = undisturbed::image_pages(world.rig, case.op).await;
         // With its first page a table gets the three of its free space map.
-        let map = world.value("select (pg_relation_size('midwatch.images', 'fsm') = 0)::int::text").await;
+        let map =
+            world.value("select (pg_relation_size('midwatch.image_blocks', 'fsm') = 0)::int::text").await;
         let map = 3 * map.parse::<u64>().unwrap();
-        let now: u64 = world.value("select pg_relation_size('midwatch.images')::text").await.parse().unwrap();
+        let now: u64 =
+            world.value("select pg_relation_size('midwatch.image_blocks')::text").await.parse().unwrap();
         let left = if case.batch == Some(1) { 0 } else { ((whole - now / PAGE) * 2 / 3 + map) * PAGE };
         let mut filler = File::create(self.place.join("filler")).unwrap();
         let mut size = 0;
@@ -78,7 +80,7 @@ impl Tiny {
     /// Its tablespace is not needed any more.
     pub(crate) async fn leave(self, world: &World) {
         let mut owner = world.owner().await;
-        owner.execute_script("alter table midwatch.images set tablespace pg_default").await.unwrap();
+        owner.execute_script("alter table midwatch.image_blocks set tablespace pg_default").await.unwrap();
         owner.execute(&format!("drop tablespace {}", self.space), &[]).await.unwrap();
     }
 }

@@ -57,8 +57,10 @@ $$;
 CREATE FUNCTION fault.watch_journal() RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
   PERFORM fault.watch('midwatch.runs', 'intent', 'BEFORE INSERT ON %s FOR EACH STATEMENT');
-  PERFORM fault.watch('midwatch.planned_rows', 'stage', 'BEFORE INSERT ON %s FOR EACH STATEMENT');
-  PERFORM fault.watch('midwatch.images', 'image', 'BEFORE INSERT ON %s FOR EACH ROW');
+  PERFORM fault.watch('midwatch.planned_blocks', 'stage', 'BEFORE INSERT ON %s FOR EACH STATEMENT');
+  PERFORM fault.watch('midwatch.image_blocks', 'image', 'BEFORE INSERT ON %s FOR EACH ROW');
+  -- A page for each block, so that every batch needs room.
+  ALTER TABLE midwatch.image_blocks SET (fillfactor = 10);
   PERFORM fault.watch('midwatch.runs', 'checkpoint',
                       'BEFORE UPDATE ON %s FOR EACH ROW WHEN (NEW.checkpoint > OLD.checkpoint)');
   -- Statements go on by themselves, inside their own transaction; what holds nothing comes after it.
@@ -86,7 +88,7 @@ BEGIN
   IF current_setting('application_name') NOT LIKE 'midwatch/run%' THEN RETURN; END IF;
   IF TG_TAG = 'ALTER TABLE' AND object LIKE 'public.%' THEN
     PERFORM fault.strike('guard', fault.current_batch());
-  ELSIF TG_TAG = 'CREATE TABLE' AND object = 'midwatch.events' THEN
+  ELSIF TG_TAG = 'CREATE TABLE' AND object = 'midwatch.planned_blocks' THEN
     PERFORM fault.watch_journal();
     PERFORM fault.strike('create', 0);
   END IF;

@@ -157,7 +157,7 @@ pub(crate) async fn contend(world: &World, case: &Case, start: impl FnOnce() -> 
             return end;
         }
         Step::Intent => (lock("midwatch.runs", "share"), None),
-        Step::Stage => (lock("midwatch.planned_rows", "share"), None),
+        Step::Stage => (lock("midwatch.planned_blocks", "share"), None),
         Step::Outcome => ("select from midwatch.head for update".into(), Some(None)),
         step => {
             let wanted = match step {
@@ -169,7 +169,7 @@ pub(crate) async fn contend(world: &World, case: &Case, start: impl FnOnce() -> 
                     lock(op.table, "exclusive")
                 }
                 Step::Change => String::new(),
-                Step::Image => lock("midwatch.images", "share"),
+                Step::Image => lock("midwatch.image_blocks", "share"),
                 Step::Derived => lock("daily_status", "exclusive"),
                 Step::Audit => lock(op.audit, "share"),
                 // The run's row is not there for others yet.

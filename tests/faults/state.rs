@@ -183,7 +183,8 @@ pub(crate) async fn agrees(
     let keys = async |which: &str| -> Vec<String> {
         // By table: rows of different ones may have the same key.
         let sql = format!(
-            "select relation::regclass || ' ' || key from midwatch.images where run = {run} and {which}"
+            "select b.relation::regclass || ' ' || u.key::jsonb from midwatch.image_blocks b cross join unnest(b.seqs, b.keys) u(seq, key) \
+             where b.run = {run} and {which}"
         );
         world.rows(&sql).await.into_iter().map(|mut r| r.remove(0).unwrap()).collect()
     };

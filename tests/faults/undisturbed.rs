@@ -30,7 +30,8 @@ async fn once(rig: &'static Rig, op: &'static Op) -> (u64, End) {
         worker.stop().await;
     }
     let pages =
-        world.value("select pg_relation_size('midwatch.images')::text").await.parse::<u64>().unwrap() / 8_192;
+        world.value("select pg_relation_size('midwatch.image_blocks')::text").await.parse::<u64>().unwrap()
+            / 8_192;
     let end = (pages, End::read(&world, op).await);
     world.drop().await;
     known.insert((rig.number, op.name), end.clone());

@@ -177,9 +177,45 @@ impl Golden {
         let (code, value) = home.json(&["resume", run["record"]["id"].as_str().unwrap()]);
         let said = value["error"]["message"].as_str().unwrap();
         assert!(code == 3 && said.contains("made by an earlier version of midwatch"), "{value:#}");
+        let (code, value) = home.json(&["undo", run["record"]["id"].as_str().unwrap()]);
+        assert!(code == 3 && value["error"]["message"] == said, "{value:#}");
         let plan = self.home.plan("up-to-date.json", &["plan", "init"]);
         let (code, value) = self.home.apply("up-to-date.json", &plan);
         assert_eq!((code, value["run"]["outcome"].as_str()), (0, Some("applied")), "{value:#}");
+    }
+
+    /// Rows of then stand one by one; a block would be read beside them.
+    async fn altered_rows_of_then_are_found(&self) {
+        for (table, sql) in [
+            ("images", "update midwatch.images set before = '{}' where ctid = (select min(ctid) from midwatch.images where before is not null)"),
+            ("images", "delete from midwatch.images where ctid = (select max(ctid) from midwatch.images)"),
+            ("planned_rows", "update midwatch.planned_rows set key = '{}' where ctid = (select max(ctid) from midwatch.planned_rows)"),
+            (
+                "image_blocks",
+                "insert into midwatch.image_blocks select run, step, batch, relation, array[seq], array[key::text], array[before::text],
+                 array[after::text] from midwatch.images limit 1",
+            ),
+            (
+                "planned_blocks",
+                "insert into midwatch.planned_blocks select run, step, seq, seq, unit, array[key::text], array[before::text],
+                 array[after::text] from midwatch.planned_rows limit 1",
+            ),
+        ] {
+            self.home
+                .sql(&format!(
+                    "create table public.kept as table midwatch.{table}; set session_replication_role = replica; {sql}"
+                ))
+                .await;
+            let (code, value) = self.home.json(&["journal", "verify"]);
+            let findings = value["journal"]["findings"].as_array().unwrap();
+            assert!(code == 1 && !findings.is_empty(), "{sql}: {value:#}");
+            self.home
+                .sql(&format!(
+                    "set session_replication_role = replica; truncate midwatch.{table};
+                     insert into midwatch.{table} table public.kept; drop table public.kept"
+                ))
+                .await;
+        }
     }
 
     fn interrupted_runs_resume(&self) {
@@ -232,6 +268,7 @@ impl Golden {
         self.lists_the_same();
         self.plans_are_unaltered().await;
         self.nothing_changes_before_the_journal_is_up_to_date();
+        self.altered_rows_of_then_are_found().await;
         self.saved_plans_are_expired();
         self.plans_of_another_version_are_refused();
         self.interrupted_runs_resume();

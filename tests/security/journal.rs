@@ -36,6 +36,31 @@ fn reason(case: &str) -> Option<&'static str> {
     NOT_FOUND.iter().find_map(named)
 }
 
+/// Tables of earlier versions: runs of this one leave them empty (`golden` alters their rows), and a row there would be
+/// read beside theirs.
+const EARLIER: [(&str, &str); 2] = [
+    (
+        "images",
+        "insert into midwatch.images select run, step, batch, seqs[1], relation, keys[1]::jsonb, before[1]::jsonb, after[1]::jsonb
+         from midwatch.image_blocks limit 1",
+    ),
+    (
+        "planned_rows",
+        "insert into midwatch.planned_rows select run, step, last + 1, unit, keys[1]::jsonb, before[1]::jsonb, after[1]::jsonb
+         from midwatch.planned_blocks limit 1",
+    ),
+];
+
+/// Values of two rows of a block that have changed places.
+const PLACES: [(&str, &str); 6] = [
+    ("image_blocks", "before"),
+    ("image_blocks", "after"),
+    ("image_blocks", "keys"),
+    ("planned_blocks", "before"),
+    ("planned_blocks", "after"),
+    ("planned_blocks", "keys"),
+];
+
 /// A column of a table of schema midwatch.
 struct Column {
     table: String,
@@ -52,6 +77,7 @@ fn other(kind: &str, of: &str) -> String {
         "timestamp with time zone" => format!("{of} + interval '1 hour'"),
         "jsonb" => format!("jsonb_build_object('other', {of})"),
         "text[]" => format!("{of} || array['x']"),
+        "bigint[]" => format!("{of} || 1::bigint"),
         "oid" => format!("({of}::bigint + 1)::oid"),
         "xid8" => format!("(({of})::text::bigint + 1)::text::xid8"),
         other => panic!("no other value of type {other}"),
@@ -177,10 +203,30 @@ impl World {
         }
     }
 
+    /// At 4eabe32 that was missed in images, and `undo` wrote each row's values into the other.
+    async fn places(&mut self) {
+        for (table, name) in PLACES {
+            let swapped = format!(
+                "with two as (select ctid as at, other from midwatch.{table}, lateral (select min(n) from generate_subscripts({name}, 1) n
+                                 where {name}[n] is distinct from {name}[1]) o(other) where other is not null order by ctid desc limit 1)
+                 update midwatch.{table} t set {name}[1] = {name}[two.other], {name}[two.other] = {name}[1] from two where t.ctid = two.at"
+            );
+            let found = self.found;
+            self.tried(&format!("{table}.{name} of two rows of a block swapped"), table, &swapped).await;
+            assert!(
+                self.found > found || !self.missed.is_empty(),
+                "{table}.{name}: no block has two of them"
+            );
+        }
+    }
+
     async fn rows(&mut self, first_columns: &BTreeMap<String, (String, String)>) {
         for table in self.tables.clone() {
             let rows = self.count(&format!("select count(*)::text from midwatch.{table}")).await;
-            for at in [0, rows / 2, rows - 1] {
+            if let Some((_, filled)) = EARLIER.iter().find(|(earlier, _)| table == *earlier) {
+                self.tried(&format!("{table} row inserted"), &table, filled).await;
+            }
+            for at in [0, rows / 2, rows - 1].into_iter().filter(|_| rows > 0) {
                 let deleted = format!(
                     "delete from midwatch.{table} where ctid = (select ctid from midwatch.{table} order by ctid offset {at} limit 1)"
                 );
@@ -219,6 +265,7 @@ async fn every_alteration_of_the_journal_is_found_or_named() {
         first.entry(c.table.clone()).or_insert((c.name.clone(), c.kind.clone()));
     }
     world.columns().await;
+    world.places().await;
     world.rows(&first).await;
     assert!(world.found > 150, "{} cases", world.found);
     assert!(world.missed.is_empty(), "{:#?}", world.missed);
@@ -355,6 +402,29 @@ async fn forge_operator(desk: &Desk, run: &str) {
     owner.close().await;
 }
 
+/// At 4eabe32 `journal verify` ended with 0 after this, and the undo wrote each row's value into the other.
+#[tokio::test]
+async fn values_that_changed_places_are_not_written_by_an_undo() {
+    let desk = Desk::new().await;
+    let run = desk.applied("run.json", &["plan", "backfill", "--set", "limit=24"]);
+    let run = run["id"].as_str().unwrap();
+    let table = "select md5(string_agg(e::text, '' order by e.id)) from attendance_events e";
+    let after = desk.value(table).await;
+    desk.sql(
+        "set session_replication_role = replica;
+         with two as (select ctid as at, n from midwatch.image_blocks, lateral (select min(n) from generate_subscripts(before, 1) n
+                      where before[n] is distinct from before[1]) o(n) where seqs is not null and n is not null limit 1)
+         update midwatch.image_blocks t set before[1] = before[two.n], before[two.n] = before[1] from two where t.ctid = two.at",
+    )
+    .await;
+    assert_eq!(desk.json(&["journal", "verify"]).0, 1);
+    let inverse = desk.plan("undo.json", &["undo", run]);
+    let images = inverse["preflight"].as_array().unwrap().iter().find(|p| p["id"] == "images").unwrap();
+    assert_eq!(images["status"], "fail", "{images}");
+    let (code, value) = desk.apply("undo.json", &inverse);
+    assert_eq!((code, desk.value(table).await), (3, after), "{value:#}");
+}
+
 /// At 4eabe32 one bad cell ended the look (exit 5) and hid all the rest; so did a table that was gone.
 #[tokio::test]
 async fn what_cannot_be_read_hides_nothing() {
@@ -365,7 +435,7 @@ async fn what_cannot_be_read_hides_nothing() {
         "set session_replication_role = replica;
          update midwatch.runs set plan_text = 'no plan' where id = 1;
          update midwatch.runs set operator = 'eve@here' where id = 2;
-         update midwatch.images set before = after where run = 2 and ctid = (select min(ctid) from midwatch.images where run = 2)",
+         update midwatch.image_blocks set before = after where run = 2 and ctid = (select min(ctid) from midwatch.image_blocks where run = 2)",
     )
     .await;
     let (code, value) = desk.json(&["journal", "verify"]);
@@ -374,11 +444,11 @@ async fn what_cannot_be_read_hides_nothing() {
     for found in ["plan of run 1", "operator of run 2", "images of run 2"] {
         assert!(findings.contains(found), "{found}: {value:#}");
     }
-    desk.sql("alter table midwatch.images rename to gone").await;
+    desk.sql("alter table midwatch.image_blocks rename to gone").await;
     let (code, value) = desk.json(&["journal", "verify"]);
     let findings = value["journal"]["findings"].to_string();
     assert_eq!(code, 1, "{value:#}");
-    for found in ["table midwatch.images is missing", "operator of run 2"] {
+    for found in ["table midwatch.image_blocks is missing", "operator of run 2"] {
         assert!(findings.contains(found), "{found}: {value:#}");
     }
 }

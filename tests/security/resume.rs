@@ -123,7 +123,7 @@ async fn planted_statements_are_shown_and_not_run() {
     let run = planted(&desk, &real).await;
     let (code, value) = desk.json(&["resume", &run]);
     assert_eq!(code, 3, "{value:#}");
-    let before = desk.value("select count(*)::text from midwatch.images").await;
+    let before = desk.value("select count(*)::text from midwatch.image_blocks").await;
     assert_eq!(before, "0", "rows were changed");
 }
 

@@ -41,7 +41,7 @@ const GATE: &str = "create table public.gate (shut bool); insert into public.gat
     create function public.wait() returns trigger language plpgsql as $$ begin
       while exists (select from public.gate) and exists (select from midwatch.runs r where r.outcome = 'running' and r.batch > 0)
       loop perform pg_sleep(0.01); end loop; return new; end $$;
-    create trigger aaa_wait before insert on midwatch.images for each row execute function public.wait()";
+    create trigger aaa_wait before insert on midwatch.image_blocks for each row execute function public.wait()";
 
 struct World {
     database: Database,

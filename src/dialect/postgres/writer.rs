@@ -24,7 +24,7 @@ use self::watchdog::Watchdog;
 use super::connect::Connection;
 use super::error::{Coded as _, LOST, write_error};
 use super::journal::append::{Signing, append};
-use super::journal::digests;
+use super::journal::{digests, rows};
 use super::lock::GONE;
 use super::lock::Held;
 use super::search_path::{OWN_PATH, path_of_plan};
@@ -224,15 +224,11 @@ impl Writer for PgWriter {
         rows: &'a [RawRow],
     ) -> Fut<'a, Result<()>> {
         Box::pin(self.heard("write the planned rows into the journal", async move |w| {
-            let text = staging::copy_text(&run.run, step, from, rows);
+            let blocks =
+                staging::blocks(number(&run.run)?, i32::try_from(step).unwrap_or(i32::MAX), from, rows);
             let copy = async {
-                let mut copy = w
-                    .work
-                    .copy_in_raw(
-                        "copy midwatch.planned_rows (run, step, seq, unit, key, before, after) from stdin",
-                    )
-                    .await?;
-                copy.send(text.into_bytes()).await?;
+                let mut copy = w.work.copy_in_raw(staging::COPY).await?;
+                copy.send(blocks).await?;
                 copy.finish().await
             };
             copy.await.map(drop).map_err(|e| write_error(&e, "write the planned rows into the journal"))
@@ -341,9 +337,10 @@ impl Writer for PgWriter {
     fn analyse(&mut self) -> Fut<'_, ()> {
         Box::pin(async move {
             // Who does not own them is told so by a warning, and goes on with worse plans.
-            let analyse = "set statement_timeout = '10s'; analyze midwatch.planned_rows, midwatch.images; reset statement_timeout";
+            let analyse =
+                format!("set statement_timeout = '10s'; analyze {}; reset statement_timeout", rows::TABLES);
             let what = "analyse the journal's tables";
-            if let Err(e) = self.heard(what, async |w| w.raw(what, analyse).await).await {
+            if let Err(e) = self.heard(what, async |w| w.raw(what, &analyse).await).await {
                 tracing::debug!("{e}");
             }
         })

@@ -104,7 +104,8 @@ pub struct RowChange {
     pub key: Vec<TypedColumn>,
     /// Columns that are written (compared, for a deletion).
     pub columns: Vec<TypedColumn>,
-    /// All stored columns that are kept as they were.
+    /// All stored columns that may be kept: of a row that comes or goes the image has them all, of a changed one those of
+    /// `columns`.
     pub kept: Vec<TypedColumn>,
     /// At the start of each batch's transaction.
     pub before_batch: Vec<String>,
@@ -124,7 +125,7 @@ pub struct RowChange {
     /// What the rows are copied from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<CopySource>,
-    /// A trigger may write other columns than the planned ones: images hold the whole row as it became.
+    /// A trigger may write other columns than the planned ones: images hold those that it has changed, too.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub rewritten: bool,
     /// Rows of derived tables are put back as the named run found them.

@@ -315,7 +315,8 @@ pub struct DerivedTable {
 pub struct Question {
     /// One line for people.
     pub title: String,
-    /// The query; may read `run_rows` (relation, key, before, after, seq) and the profile's sources.
+    /// The query; may read `run_rows` (relation, key, before, after, seq) and the profile's sources. Of a changed row
+    /// `before` has the key and the changed columns, `after` those columns; of other rows both have all of them.
     pub sql: String,
 }
 

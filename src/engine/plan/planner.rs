@@ -222,40 +222,43 @@ async fn ask<'e>(
                 unsigned: false,
             })
         }
-        Request::Undo { run } => {
-            let record = journal::runs::run(planning.facts, &planning.operations, run).await?;
-            let operation = planning.operations.iter().copied().find(|o| o.spec().verb == record.operation);
-            // The inverse changes the same: what is asked before the one is asked before the other.
-            let cx = &PlanCx { questions: operation.map_or(&[], |o| o.spec().asks), ..*cx };
-            let note = undo::signature_note(planning, cx, run).await;
-            let own = match operation {
-                Some(operation) => operation.undo(cx, &record).await?,
-                None => None,
-            };
-            let inverse = match own {
-                Some(own) => own,
-                None => undo::from_images(cx, &record, note.is_some()).await?,
-            };
-            match inverse {
-                Undo::Draft(mut draft) => {
-                    let params = Params(record.params.clone());
-                    let write =
-                        operation.and_then(|o| o.declared_write(planning.profile, &record.name, &params));
-                    draft.preflight.extend(cx.answers_before_undo(write, &record.name).await);
-                    let unsigned = note.is_some();
-                    if let Some(note) = note {
-                        draft.preflight.push(Preflight::new(undo::SIGNATURE, Ready::Warn, note));
-                    }
-                    let (verb, params) = (UNDO.into(), Params::default());
-                    let (name, undoes, draft) = (record.name, Some(record.id), *draft);
-                    Ok(ResolvedRequest { operation: None, verb, name, params, undoes, draft, unsigned })
-                }
-                Undo::Impossible { why } => Err(Error::new(
-                    crate::engine::model::error::Class::Refused,
-                    format!("run {run} cannot be taken back: {why}"),
-                )),
+        Request::Undo { run } => ask_undo(planning, cx, run).await,
+    }
+}
+
+async fn ask_undo<'e>(planning: &PlanSetup<'e>, cx: &PlanCx<'_>, run: &str) -> Result<ResolvedRequest<'e>> {
+    undo::has_images(planning).await?;
+    let record = journal::runs::run(planning.facts, &planning.operations, run).await?;
+    let operation = planning.operations.iter().copied().find(|o| o.spec().verb == record.operation);
+    // The inverse changes the same: what is asked before the one is asked before the other.
+    let cx = &PlanCx { questions: operation.map_or(&[], |o| o.spec().asks), ..*cx };
+    let note = undo::signature_note(planning, cx, run).await;
+    let own = match operation {
+        Some(operation) => operation.undo(cx, &record).await?,
+        None => None,
+    };
+    let inverse = match own {
+        Some(own) => own,
+        None => undo::from_images(cx, &record, note.is_some()).await?,
+    };
+    match inverse {
+        Undo::Draft(mut draft) => {
+            let params = Params(record.params.clone());
+            let write = operation.and_then(|o| o.declared_write(planning.profile, &record.name, &params));
+            draft.preflight.extend(cx.answers_before_undo(write, &record.name).await);
+            let unsigned = note.is_some();
+            draft.preflight.extend(undo::altered_images(planning, &record.id).await);
+            if let Some(note) = note {
+                draft.preflight.push(Preflight::new(undo::SIGNATURE, Ready::Warn, note));
             }
+            let (verb, params) = (UNDO.into(), Params::default());
+            let (name, undoes, draft) = (record.name, Some(record.id), *draft);
+            Ok(ResolvedRequest { operation: None, verb, name, params, undoes, draft, unsigned })
         }
+        Undo::Impossible { why } => Err(Error::new(
+            crate::engine::model::error::Class::Refused,
+            format!("run {run} cannot be taken back: {why}"),
+        )),
     }
 }
 

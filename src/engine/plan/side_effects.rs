@@ -57,8 +57,8 @@ fn hidden(name: &str, table: &Table) -> Vec<Preflight> {
     parts.into_iter().filter_map(block).collect()
 }
 
-/// Triggers of the changed table that the profile does not know. A row's image holds all of it where a trigger may
-/// write other columns than the planned ones.
+/// Triggers of the changed table that the profile does not know. A row's image holds what a trigger has changed besides
+/// the planned columns.
 fn fired(
     cx: &PlanCx<'_>,
     change: &mut RowChange,

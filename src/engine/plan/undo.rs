@@ -7,6 +7,7 @@ use crate::engine::journal::{self, overtaken};
 use crate::engine::model::change::{RowChange, RowKind, TypedColumn};
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::identity::Identity;
+use crate::engine::model::journal_state::JournalState;
 use crate::engine::model::name_change::NameChange;
 use crate::engine::model::plan::{Plan, Unit};
 use crate::engine::model::preflight::{Preflight, Ready, Reversible, Verification};
@@ -18,6 +19,7 @@ use crate::engine::plan::request::UNDO;
 use crate::engine::plan::setup::PlanSetup;
 use crate::engine::plan::tables::{self, Stored, Table};
 use crate::engine::port::name_changes::NameChanges as _;
+use crate::engine::port::reader::ReadOptions;
 use crate::engine::port::row_sql::{Bypassed, Obstacle};
 
 /// The line of an inverse whose run's plan this installation has not signed.
@@ -244,6 +246,36 @@ pub(in crate::engine) async fn signature_note(
     }
 }
 
+/// Images are read where a journal of this version has them: one of an earlier version is brought up to date first.
+pub(in crate::engine) async fn has_images(planning: &PlanSetup<'_>) -> Result<()> {
+    match journal::state::state(planning.facts).await {
+        state @ JournalState::Older { .. } => state.refusal().map_or(Ok(()), Err),
+        _ => Ok(()),
+    }
+}
+
+/// What was altered in the journal is not written into rows; none: the images are those that the run's entries tell of.
+pub(in crate::engine) async fn altered_images(planning: &PlanSetup<'_>, run: &str) -> Option<Preflight> {
+    let altered = async {
+        let mut tx = planning.facts.begin(ReadOptions::default()).await?;
+        planning.facts.dialect().altered_rows(&mut *tx, Some(run)).await
+    };
+    let (ready, text) = match altered.await {
+        Ok(rows) => {
+            let batch = rows.images.first()?.batch;
+            let what = format!(
+                "before-images of run {run} batch {batch} are not those that its entry tells of: midwatch journal verify"
+            );
+            (Ready::Fail, what)
+        }
+        Err(e) => (
+            Ready::Unknown,
+            format!("before-images of run {run} were not compared with its entries: {}", e.message),
+        ),
+    };
+    Some(Preflight::new("images", ready, text))
+}
+
 /// A type stands in statements as it is written: in a plan that is not ours it must be the catalog's own word.
 fn types_are_of_tables(change: &RowChange, table: &Table, follow: &[Table]) -> Result<()> {
     let of = |columns: Vec<&TypedColumn>, table: &Table| -> Result<()> {
@@ -379,10 +411,7 @@ async fn since(cx: &PlanCx<'_>, images: &ImagesOf) -> Result<Option<Preflight>> 
         rows: u64,
         named: Option<String>,
     }
-    let options = crate::engine::port::reader::ReadOptions {
-        timeout: Some(std::time::Duration::from_mins(10)),
-        ..crate::engine::port::reader::ReadOptions::default()
-    };
+    let options = ReadOptions { timeout: Some(std::time::Duration::from_mins(10)), ..ReadOptions::default() };
     let mut tx = cx.cx.read_with(options).await?;
     let s: Since = tx.one(&cx.dialect().changed_since(images, NAMED)).await?;
     Ok((s.rows > 0).then(|| {

@@ -1,5 +1,6 @@
 //! The journal tells what was done, and whether somebody has altered it.
 
+use crate::common::IMAGES;
 use crate::world::World;
 
 async fn with_a_run() -> World {
@@ -15,8 +16,10 @@ async fn with_a_run() -> World {
 async fn found(world: &World, tampering: &str, expected: &str) {
     world
         .sql(&format!(
-            "alter table midwatch.events disable trigger user; alter table midwatch.images disable trigger user; {tampering};
-             alter table midwatch.events enable trigger user; alter table midwatch.images enable trigger user"
+            "alter table midwatch.events disable trigger user; alter table midwatch.image_blocks disable trigger user;
+             alter table midwatch.planned_blocks disable trigger user; {tampering};
+             alter table midwatch.planned_blocks enable trigger user;
+             alter table midwatch.events enable trigger user; alter table midwatch.image_blocks enable trigger user"
         ))
         .await;
     let (code, value) = world.json(&["journal", "verify"]);
@@ -77,8 +80,8 @@ async fn an_altered_image_is_found() {
     let world = with_a_run().await;
     found(
         &world,
-        "update midwatch.images set before = jsonb_set(before, '{business_date_ist}', '\"2020-01-01\"')
-         where ctid = (select min(ctid) from midwatch.images where seq is not null)",
+        "update midwatch.image_blocks set before[1] = '{\"business_date_ist\": \"2020-01-01\"}'
+         where ctid = (select min(ctid) from midwatch.image_blocks where seqs is not null)",
         "images of run 1 batch 1",
     )
     .await;
@@ -87,10 +90,9 @@ async fn an_altered_image_is_found() {
 #[tokio::test]
 async fn altered_planned_rows_and_plans_are_found_and_not_gone_on_with() {
     let world = with_a_run().await;
-    let unlock = "alter table midwatch.planned_rows disable trigger user";
     found(
         &world,
-        &format!("{unlock}; update midwatch.planned_rows set after = '{{\"business_date_ist\": \"1999-01-01\"}}' where seq = 2"),
+        "update midwatch.planned_blocks set after[2] = '{\"business_date_ist\": \"1999-01-01\"}' where first = 1",
         "planned rows of run 1 are not those",
     )
     .await;
@@ -137,9 +139,11 @@ async fn whatever_is_written_into_a_run_is_found() {
 #[tokio::test]
 async fn entries_cannot_be_changed_in_passing() {
     let world = with_a_run().await;
-    for sql in
-        ["update midwatch.events set body = ''", "delete from midwatch.images", "truncate midwatch.events"]
-    {
+    for sql in [
+        "update midwatch.events set body = ''",
+        "delete from midwatch.image_blocks",
+        "truncate midwatch.events",
+    ] {
         let refused = world.owner().await.execute_script(sql).await.unwrap_err();
         assert!(refused.message.contains("append-only"), "{refused}");
     }
@@ -154,16 +158,23 @@ async fn secrets_are_in_no_image() {
         "[targets.main]\nurl = \"{}\"\nprofile = \"mine.toml\"\nenvironment = \"demo\"\n",
         world.database.url()
     ));
+    // An image of a changed row has what a trigger writes besides.
+    world
+        .sql(
+            "create function rewrite() returns trigger language plpgsql as $$ begin
+               new.keka_request_body = '{\"token\": \"t\"}'; new.attempt_count = 99; return new; end $$;
+             create trigger rewrite before update on attendance_events for each row execute function rewrite()",
+        )
+        .await;
     let plan = world.plan("p.json", &["backfill"]);
     world.applied("p.json", &plan);
-    assert_eq!(
-        world.value("select count(*)::text from midwatch.images where before ? 'keka_request_body'").await,
-        "0"
-    );
-    assert_ne!(
-        world.value("select count(*)::text from midwatch.images where before ? 'event_type'").await,
-        "0"
-    );
+    let images = async |which: &str| {
+        world.value(&format!("select count(*)::text from {IMAGES} i where {which}")).await
+    };
+    assert_ne!(images("before ? 'attempt_count' and after ->> 'attempt_count' = '99'").await, "0");
+    assert_eq!(images("before ? 'keka_request_body' or after ? 'keka_request_body'").await, "0");
+    // What was not written is not kept.
+    assert_eq!(images("seq is not null and before ? 'event_type'").await, "0");
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 mod contract;
 mod copies;
 mod guards;
+mod images;
 mod journal;
 mod lost_reader;
 mod makes;

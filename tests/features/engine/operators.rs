@@ -66,6 +66,8 @@ async fn a_damaged_journal_is_not_taken_for_none() {
     world.applied("init.json", &init);
     world.sql("drop table midwatch.images cascade").await;
     refused(&world, "the journal is damaged: table midwatch.images", 5).await;
+    world.sql("drop table midwatch.image_blocks").await;
+    refused(&world, "table midwatch.image_blocks", 5).await;
     world.sql("drop trigger events_append_only on midwatch.events").await;
     refused(&world, "trigger midwatch.events_append_only", 5).await;
     world.sql("drop table midwatch.migrations").await;
@@ -138,9 +140,9 @@ async fn a_new_journal_lets_its_operators_in_at_once() {
         .await;
     let plan = world.plan("p.json", &["backfill"]);
     world.applied("p.json", &plan);
-    world.sql(&format!("revoke insert on midwatch.images from {second}")).await;
+    world.sql(&format!("revoke insert on midwatch.image_blocks from {second}")).await;
     let said = journal_preflight(&world.plan("p.json", &["backfill"]));
-    assert!(said.contains("it lacks INSERT on midwatch.images: "), "{said}");
+    assert!(said.contains("it lacks INSERT on midwatch.image_blocks: "), "{said}");
     assert_eq!(world.run(&["runs"]).code, 0, "it may still be read");
     world.sql(&format!("drop owned by {second}; drop role {second}")).await;
 }
@@ -158,7 +160,7 @@ async fn the_second_is_told_what_may_be_shown_and_no_more() {
             "create table gate (shut bool); insert into gate values (true);
              create function wait() returns trigger language plpgsql as $$ begin
                while exists (select from public.gate) loop perform pg_sleep(0.01); end loop; return new; end $$;
-             create trigger wait before insert on midwatch.images for each row execute function public.wait()",
+             create trigger wait before insert on midwatch.image_blocks for each row execute function public.wait()",
         )
         .await;
     let plan = world.plan("p.json", &["backfill"]);

@@ -97,7 +97,7 @@ async fn a_run_and_its_undo_stay_with_the_tables_that_were_planned() {
     world
         .sql(&format!(
             "create function public.meanwhile() returns trigger language plpgsql as $$ begin {OTHERS}; return null; end $$;
-             create trigger meanwhile after insert on midwatch.planned_rows for each statement execute function public.meanwhile()"
+             create trigger meanwhile after insert on midwatch.planned_blocks for each statement execute function public.meanwhile()"
         ))
         .await;
     let run = world.applied("p.json", &plan);
@@ -106,11 +106,13 @@ async fn a_run_and_its_undo_stay_with_the_tables_that_were_planned() {
     assert_eq!(content(&world, "a").await, before);
     assert_eq!(world.value(GUARD).await, "O");
     assert_eq!(
-        world.value("select string_agg(distinct relation, ' ' order by relation) from midwatch.images").await,
+        world
+            .value("select string_agg(distinct relation, ' ' order by relation) from midwatch.image_blocks")
+            .await,
         "sums t"
     );
     // The names lead to the other tables by now, which the run has not touched.
-    world.sql("drop trigger meanwhile on midwatch.planned_rows; update a.t set v = 7").await;
+    world.sql("drop trigger meanwhile on midwatch.planned_blocks; update a.t set v = 7").await;
     let others = content(&world, "a").await;
     let undo = world.undo("u.json", run["id"].as_str().unwrap());
     let undone = world.applied("u.json", &undo);

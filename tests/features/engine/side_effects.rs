@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::common::IMAGES;
 use crate::world::World;
 
 fn said(plan: &Value, id: &str) -> Vec<String> {
@@ -15,10 +16,10 @@ async fn a_row_that_others_refer_to_is_not_deleted_with_them() {
     let plan = world.plan("p.json", &["backfill", "--set", "strategy=repairs", "--set", "limit=5"]);
     let run = world.applied("p.json", &plan);
     world
-        .sql(
+        .sql(&format!(
             "create table child (event_id uuid references repairs.business_dates (event_id) on delete cascade);
-             insert into child select (key ->> 'event_id')::uuid from midwatch.images where seq = 1",
-        )
+             insert into child select (key ->> 'event_id')::uuid from {IMAGES} i where seq = 1"
+        ))
         .await;
     let inverse = world.undo("u.json", run["id"].as_str().unwrap());
     assert_eq!(inverse["rows"], 4, "{:#}", inverse["preflight"]);
@@ -26,16 +27,16 @@ async fn a_row_that_others_refer_to_is_not_deleted_with_them() {
     assert!(said(&inverse, "references")[0].contains("public.child refers to repairs.business_dates"));
     // Somebody comes to refer to another row after the comparison.
     world
-        .sql(
+        .sql(&format!(
             "create function refer() returns trigger language plpgsql set search_path = public as $$ begin
-               insert into child select (key ->> 'event_id')::uuid from midwatch.images where seq = 2; return null; end $$;
-             create trigger refer after insert on midwatch.planned_rows for each statement execute function public.refer()",
-        )
+               insert into child select (key ->> 'event_id')::uuid from {IMAGES} i where seq = 2; return null; end $$;
+             create trigger refer after insert on midwatch.planned_blocks for each statement execute function public.refer()"
+        ))
         .await;
     let (code, value) = world.apply("u.json", inverse["phrase"].as_str().unwrap());
     assert_eq!((code, value["run"]["outcome"].as_str()), (4, Some("stale")), "{value:#}");
     assert_eq!(world.value("select count(*)::text from child").await, "2");
-    world.sql("drop trigger refer on midwatch.planned_rows").await;
+    world.sql("drop trigger refer on midwatch.planned_blocks").await;
     let inverse = world.undo("u.json", run["id"].as_str().unwrap());
     assert_eq!(inverse["rows"], 3);
     world.applied("u.json", &inverse);
@@ -75,9 +76,11 @@ async fn a_trigger_that_nobody_knows_makes_a_plan_lossy() {
     assert!(told.iter().any(|t| t.contains("x_midwatch_reverse")), "a name like ours is not ours: {told:?}");
     world.applied("p.json", &plan);
     // What the trigger wrote is in the image of the row as it became.
-    let image = "select count(*)::text from midwatch.images where run = 1 and seq is not null \
-                 and before ->> 'updated_at' like '2020%' and after ->> 'updated_at' > '2021'";
-    assert_eq!(world.value(image).await, "5");
+    let image = format!(
+        "select count(*)::text from {IMAGES} i where run = 1 and seq is not null \
+         and before ->> 'updated_at' like '2020%' and after ->> 'updated_at' > '2021'"
+    );
+    assert_eq!(world.value(&image).await, "5");
     let inverse = world.undo("u.json", "1");
     world.applied("u.json", &inverse);
 }

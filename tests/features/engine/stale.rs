@@ -12,7 +12,7 @@ async fn between(world: &World, action: &str) {
             "create or replace function public.meanwhile() returns trigger language plpgsql set search_path = public as $$ begin
                set local session_replication_role = replica; {action}; set local session_replication_role = origin;
                return null; end $$;
-             create or replace trigger meanwhile after insert on midwatch.planned_rows for each statement execute function public.meanwhile()"
+             create or replace trigger meanwhile after insert on midwatch.planned_blocks for each statement execute function public.meanwhile()"
         ))
         .await;
 }
@@ -73,7 +73,7 @@ async fn updated_rows_are_named_with_what_they_hold_now() {
     // More than are told one by one are all counted.
     world
         .sql(
-            "drop trigger meanwhile on midwatch.planned_rows; insert into t select generate_series(11, 1600)",
+            "drop trigger meanwhile on midwatch.planned_blocks; insert into t select generate_series(11, 1600)",
         )
         .await;
     between(&world, "update t set v = 7").await;
@@ -99,7 +99,7 @@ async fn inserted_and_deleted_rows_are_named() {
     assert_eq!((moved.len(), moved[0]["what"].as_str()), (1, Some("changed")), "{moved:#?}");
     assert_eq!(moved[0]["now"]["before"]["reason"], "somebody else", "{moved:#?}");
     world
-        .sql("drop trigger meanwhile on midwatch.planned_rows; delete from repairs.business_dates where reason = 'somebody else'")
+        .sql("drop trigger meanwhile on midwatch.planned_blocks; delete from repairs.business_dates where reason = 'somebody else'")
         .await;
     let plan = world.plan("p.json", &args);
     let run = world.applied("p.json", &plan);

@@ -20,7 +20,7 @@ async fn second_batch(world: &World, action: &str) {
             "create or replace function public.strike() returns trigger language plpgsql as $$ begin
                if exists (select from midwatch.runs r where r.outcome = 'running' and r.batch > 0) then {action} end if;
                return new; end $$;
-             create or replace trigger aaa_strike before insert on midwatch.images for each row execute function public.strike()"
+             create or replace trigger aaa_strike before insert on midwatch.image_blocks for each row execute function public.strike()"
         ))
         .await;
 }
@@ -50,7 +50,7 @@ async fn what_would_fail_again_must_be_mended_first() {
     let text = world.run(&["runs"]).stdout;
     assert!(text.contains("mend what stopped it, then resume goes on"), "{text}");
     assert_eq!(world.json(&["resume", "1"]).0, 7, "nobody has mended it");
-    world.sql("drop trigger aaa_strike on midwatch.images").await;
+    world.sql("drop trigger aaa_strike on midwatch.image_blocks").await;
     assert_eq!(world.json(&["resume", "1"]).0, 0);
     assert_eq!(world.json(&["runs"]).1["runs"][0]["code"].as_str(), None);
 }
@@ -96,7 +96,7 @@ async fn a_window_that_closes_stops_the_run_after_its_batch() {
         Some("midwatch resume 1 goes on with the rest when it is open again")
     );
     assert_eq!(world.json(&["resume", "1"]).0, 3, "it is still closed");
-    world.sql("update public.clock set shift = '0'; drop trigger aaa_strike on midwatch.images").await;
+    world.sql("update public.clock set shift = '0'; drop trigger aaa_strike on midwatch.image_blocks").await;
     assert_eq!(world.json(&["resume", "1"]).0, 0);
 }
 
@@ -104,7 +104,7 @@ async fn a_window_that_closes_stops_the_run_after_its_batch() {
 async fn what_was_taken_back_is_not_gone_on_with() {
     let (world, _) = half_way("raise exception 'the ledger is closed';").await;
     let fence = world.value("select fence::text from midwatch.runs where id = 1").await;
-    world.sql("drop trigger aaa_strike on midwatch.images").await;
+    world.sql("drop trigger aaa_strike on midwatch.image_blocks").await;
     let inverse = world.undo("u.json", "1");
     world.applied("u.json", &inverse);
     let (code, value) = world.json(&["resume", "1"]);
@@ -117,7 +117,7 @@ async fn what_was_taken_back_is_not_gone_on_with() {
 #[tokio::test]
 async fn a_forged_position_is_not_gone_on_from() {
     let (world, _) = half_way("raise exception 'the ledger is closed';").await;
-    world.sql("drop trigger aaa_strike on midwatch.images").await;
+    world.sql("drop trigger aaa_strike on midwatch.image_blocks").await;
     world.sql("update midwatch.runs set checkpoint = planned").await;
     let (code, value) = world.json(&["resume", "1"]);
     assert_eq!(code, 3, "{value:#}");

@@ -155,7 +155,7 @@ async fn a_canary_counts_the_rows_of_the_table_that_was_planned() {
         .sql(
             "create function public.meanwhile() returns trigger language plpgsql as
                $$ begin create table before.jobs (like public.jobs); return null; end $$;
-             create trigger meanwhile after insert on midwatch.planned_rows for each statement execute function public.meanwhile()",
+             create trigger meanwhile after insert on midwatch.planned_blocks for each statement execute function public.meanwhile()",
         )
         .await;
     let child = applying(&world, &plan);

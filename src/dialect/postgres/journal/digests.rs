@@ -1,11 +1,34 @@
-//! Digests of rows that stand behind an entry: sha256 over their texts in order, all columns, so bound to run, step,
-//! batch and place. The server computes them; they stand in an entry that is signed.
+//! Digests of rows that stand behind an entry: sha256 over all columns of a block, so bound to run, step, batch and place.
+//! The server computes them; they stand in an entry that is signed. Entries of earlier versions have other forms.
 
-/// Rows whose texts are put together at a time: planned rows may be millions, and a text has an end.
-const BLOCK: u32 = 10_000;
+use super::rows::BLOCK_FORM;
+
+/// Rows whose texts are put together at a time, in the form before blocks: planned rows may be millions, and a text has
+/// an end.
+const ROWS: u32 = 10_000;
 
 /// Count and digest of the images of a batch. `run`, `batch`: expressions.
 pub(in crate::dialect::postgres) fn images(run: &str, batch: &str) -> String {
+    format!(
+        "select coalesce(sum(cardinality(b.keys)), 0) || '{BLOCK_FORM}' || encode(sha256(coalesce(string_agg(\
+         sha256(record_send(row(b.run, b.step, b.batch, b.relation, b.seqs, b.keys, b.before, b.after))), '' \
+         order by b.seqs is null, b.relation collate \"C\", b.keys, b.before, b.after), '')), 'hex') \
+         from midwatch.image_blocks b where b.run = {run} and b.batch = {batch}"
+    )
+}
+
+/// Count and digest of the planned rows of a run. `run`: an expression.
+pub(in crate::dialect::postgres) fn planned(run: &str) -> String {
+    format!(
+        "select coalesce(sum(cardinality(b.keys)), 0) || '{BLOCK_FORM}' || encode(sha256(coalesce(string_agg(\
+         sha256(record_send(row(b.run, b.step, b.first, b.last, b.unit, b.keys, b.before, b.after))), '' \
+         order by b.step, b.first), '')), 'hex') \
+         from midwatch.planned_blocks b where b.run = {run}"
+    )
+}
+
+/// The images of a batch that has a row for each.
+pub(super) fn images_by_row(run: &str, batch: &str) -> String {
     format!(
         "select count(*) || ':sha256:' || encode(sha256(convert_to(coalesce(string_agg(\
          row(i.run, i.step, i.batch, i.seq, i.relation, i.key, i.before, i.after)::text, e'\\n' \
@@ -14,24 +37,34 @@ pub(in crate::dialect::postgres) fn images(run: &str, batch: &str) -> String {
     )
 }
 
-/// Count and digest of the planned rows of a run: the digests of their blocks, in order. `run`: an expression.
-pub(in crate::dialect::postgres) fn planned(run: &str) -> String {
+/// The planned rows of a run that has a row for each: the digests of so many at a time, in order.
+pub(super) fn planned_by_row(run: &str) -> String {
     format!(
         "select (select count(*) from midwatch.planned_rows c where c.run = {run}) || ':sha256:' || \
          encode(sha256(convert_to(coalesce(string_agg(b.digest, e'\\n' order by t.step, n.block), ''), 'UTF8')), 'hex') \
          from (select c.step, min(c.seq) as first, max(c.seq) as last from midwatch.planned_rows c \
                where c.run = {run} group by c.step) t \
-         cross join lateral generate_series((t.first - 1) / {BLOCK}, (t.last - 1) / {BLOCK}) n(block) \
+         cross join lateral generate_series((t.first - 1) / {ROWS}, (t.last - 1) / {ROWS}) n(block) \
          cross join lateral (select encode(sha256(convert_to(coalesce(string_agg(\
            row(p.run, p.step, p.seq, p.unit, p.key, p.before, p.after)::text, e'\\n' order by p.seq), ''), 'UTF8')), 'hex') as digest \
            from midwatch.planned_rows p where p.run = {run} and p.step = t.step \
-           and p.seq > n.block * {BLOCK} and p.seq <= (n.block + 1) * {BLOCK}) b"
+           and p.seq > n.block * {ROWS} and p.seq <= (n.block + 1) * {ROWS}) b"
     )
 }
 
-/// The same in the form that an entry has it in: earlier versions wrote a sum of hashes. `$1`: the run.
+/// What a run's planned rows add up to, in the form that its intent has it in; rows of another form are added to it, so
+/// that it is another one. `$1`: the run.
 pub(in crate::dialect::postgres) fn planned_as(said: &str) -> String {
-    if said.contains(":sha256:") { planned("$1") } else { PLANNED_SUM.to_owned() }
+    let (digest, others) = if said.contains(BLOCK_FORM) {
+        (planned("$1"), "planned_rows")
+    } else if said.contains(":sha256:") {
+        (planned_by_row("$1"), "planned_blocks")
+    } else {
+        (PLANNED_SUM.to_owned(), "planned_blocks")
+    };
+    format!(
+        "select ({digest}) || case when exists (select from midwatch.{others} o where o.run = $1) then ' and others' else '' end"
+    )
 }
 
 const PLANNED_SUM: &str = "

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{digests, install, objects};
+use super::{digests, install, objects, rows};
 
 use crate::engine::model::error::Result;
 use crate::engine::model::event::Event;
@@ -15,8 +15,9 @@ use crate::engine::port::reader::ReadTx;
 /// A run's row against its entries; `$1`: the run, null: all. What goes on is in both, in one transaction.
 pub(in crate::dialect::postgres) const ALTERED_RUNS: &str = include_str!("altered_runs.sql");
 
-/// Where the digest stands in the statements that compare it.
-const DIGEST: &str = "{sha256}";
+/// Where the digests stand in the statements that compare them.
+const BLOCKS: &str = "{blocks}";
+const ROWS: &str = "{rows}";
 
 /// An entry's signature. A journal of an earlier version has no such columns: there the names lead to those of `none`,
 /// outside of the table.
@@ -107,20 +108,32 @@ pub(in crate::dialect::postgres) async fn altered_rows(
     tx: &mut dyn ReadTx,
     run: Option<&str>,
 ) -> Result<AlteredRows> {
-    let of = |sql: String| Sql::new(sql).bind([Param::Text(run.map(str::to_owned))]);
+    let blocks = has_blocks(tx).await?;
+    let of = |sql: String| {
+        let sql = if blocks { sql } else { rows::without_blocks(&sql) };
+        Sql::new(sql).bind([Param::Text(run.map(str::to_owned))])
+    };
     let count = "select count(distinct run)::text from midwatch.events \
                  where kind = 'batch' and ($1::bigint is null or run = $1::bigint)";
     let runs = tx.texts(&of(count.into())).await?;
-    let images = tx
-        .fetch(&of(include_str!("images.sql").replace(DIGEST, &digests::images("s.run", "s.batch"))))
-        .await?;
-    let planned =
-        tx.texts(&of(include_str!("planned.sql").replace(DIGEST, &digests::planned("s.run")))).await?;
+    let images = include_str!("images.sql")
+        .replace(BLOCKS, &digests::images("s.run", "s.batch"))
+        .replace(ROWS, &digests::images_by_row("s.run", "s.batch"));
+    let planned = include_str!("planned.sql")
+        .replace(BLOCKS, &digests::planned("s.run"))
+        .replace(ROWS, &digests::planned_by_row("s.run"));
+    let images = tx.fetch(&of(images)).await?;
+    let planned = tx.texts(&of(planned)).await?;
     Ok(AlteredRows {
         runs: runs.into_iter().flatten().next().and_then(|t| t.parse().ok()).unwrap_or(0),
         images,
         planned: planned.into_iter().flatten().collect(),
     })
+}
+
+/// A journal of an earlier version has none.
+pub(super) async fn has_blocks(tx: &mut dyn ReadTx) -> Result<bool> {
+    Ok(!tx.texts(&Sql::new(rows::HAS_BLOCKS)).await?.is_empty())
 }
 
 pub(in crate::dialect::postgres) async fn strays(tx: &mut dyn ReadTx) -> Result<Vec<String>> {
@@ -136,7 +149,6 @@ pub(in crate::dialect::postgres) async fn strays(tx: &mut dyn ReadTx) -> Result<
         out.extend(tx.texts(&Sql::new(sql)).await?.into_iter().flatten());
     }
     out.extend(install::altered_files(tx).await?);
-    out.extend(objects::altered_view(tx).await?);
     out.extend(objects::added_triggers(tx).await?);
     Ok(out)
 }

@@ -4,8 +4,9 @@ with said as (
   from midwatch.events where kind = 'batch' and ($1::bigint is null or run = $1::bigint)
 ), found as (
   select s.run, s.batch, s.images as said,
-         -- Earlier versions wrote a sum of hashes.
-         case when s.images like '%:sha256:%' then ({sha256})
+         case when s.images like '%:blocks:sha256:%' then ({blocks})
+              -- Earlier versions kept a row for each, and before that wrote a sum of hashes.
+              when s.images like '%:sha256:%' then ({rows})
               else coalesce((
                 select count(*) || ':' || sum(jsonb_hash_extended(coalesce(i.before, 'null'), 0)::numeric
                                               + jsonb_hash_extended(coalesce(i.after, 'null'), 1)
@@ -18,6 +19,12 @@ union all
 select i.run::text, i.batch, null, count(*) || ' images'
 from midwatch.images i
 where ($1::bigint is null or i.run = $1::bigint)
-  and not exists (select from said s where s.run = i.run and s.batch = i.batch)
+  and not exists (select from said s where s.run = i.run and s.batch = i.batch and s.images not like '%:blocks:sha256:%')
 group by i.run, i.batch
+union all
+select b.run::text, b.batch, null, sum(cardinality(b.keys)) || ' images in blocks'
+from midwatch.image_blocks b
+where ($1::bigint is null or b.run = $1::bigint)
+  and not exists (select from said s where s.run = b.run and s.batch = b.batch and s.images like '%:blocks:sha256:%')
+group by b.run, b.batch
 order by 1, 2

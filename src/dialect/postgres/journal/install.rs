@@ -31,18 +31,23 @@ pub const FILES: &[(&str, &str)] = &[
         "004_signatures.sql",
         include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/midwatch/postgres/004_signatures.sql")),
     ),
+    (
+        "005_blocks.sql",
+        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/midwatch/postgres/005_blocks.sql")),
+    ),
 ];
 
 /// The journal's tables and views, each with what an operator does there besides reading. Entries, images and planned rows
 /// are never changed or removed. A reader reads all of them.
-const RELATIONS: [(&str, &str); 9] = [
-    ("drifted", ""),
+const RELATIONS: [(&str, &str); 10] = [
     ("events", "INSERT"),
     ("head", "UPDATE"),
+    ("image_blocks", "INSERT"),
     ("images", "INSERT"),
     ("installations", "INSERT"),
     ("marks", "INSERT"),
     ("migrations", "INSERT"),
+    ("planned_blocks", "INSERT"),
     ("planned_rows", "INSERT"),
     ("runs", "INSERT, UPDATE"),
 ];
@@ -194,16 +199,6 @@ pub(in crate::dialect::postgres) async fn unknown_grantees(
     let unknown = tx.texts(&Sql::new(sql).bind([Param::Texts(roles.to_vec())])).await?;
     Ok(unknown.into_iter().flatten().collect())
 }
-
-/// The journal's view, and the query that its file gives it.
-pub(super) fn view() -> Option<(&'static str, &'static str)> {
-    let (_, text) = FILES.iter().find(|(_, text)| text.contains(VIEW))?;
-    let (name, query) = text.split_once(VIEW)?.1.split_once(" AS\n")?;
-    Some((name, query.split_once(';')?.0))
-}
-
-/// What begins its definition.
-const VIEW: &str = "CREATE VIEW ";
 
 /// Records of the journal's own files that are not those of the files as they are.
 pub(super) async fn altered_files(tx: &mut dyn ReadTx) -> Result<Vec<String>> {

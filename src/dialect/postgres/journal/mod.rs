@@ -5,5 +5,6 @@ pub(super) mod digests;
 pub(super) mod entries;
 pub mod install;
 pub mod objects;
+pub(super) mod rows;
 pub(super) mod runs;
 pub(super) mod state;

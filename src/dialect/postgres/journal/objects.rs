@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::install::view;
 use crate::engine::model::error::Result;
 use crate::engine::model::query::{Param, Sql};
 use crate::engine::port::reader::ReadTx;
@@ -92,15 +91,4 @@ pub(super) async fn added_triggers(tx: &mut dyn ReadTx) -> Result<Vec<String>> {
     let more =
         found.iter().filter(|o| o.kind == TRIGGER && !listed.contains_key(&(TRIGGER, o.name.as_str())));
     Ok(more.map(|o| format!("{TRIGGER} {} was added", named(&o.name))).collect())
-}
-
-/// A view is what its file says if both are planned alike: its text differs between versions of the server.
-pub(super) async fn altered_view(tx: &mut dyn ReadTx) -> Result<Option<String>> {
-    let Some((name, query)) = view() else { return Ok(None) };
-    let mut plans = vec![];
-    for sql in [format!("select * from {name}"), query.to_owned()] {
-        plans.push(tx.texts(&Sql::new(format!("explain (verbose, costs off) {sql}"))).await?);
-    }
-    let same = plans.iter().all(|p| Some(p) == plans.first());
-    Ok((!same).then(|| format!("view {name} is not as midwatch made it")))
 }

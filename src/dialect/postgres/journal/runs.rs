@@ -2,6 +2,9 @@
 
 use serde::Deserialize;
 
+use super::entries::has_blocks;
+use super::rows::{IMAGES, PLANNED, without_blocks};
+
 use crate::dialect::postgres::error::cause;
 use crate::engine::model::diff::{PlannedRow, Values};
 use crate::engine::model::error::Result;
@@ -150,6 +153,8 @@ async fn text(tx: &mut dyn ReadTx, sql: &str, run: &str) -> Result<Option<String
     Ok(tx.texts(&Sql::new(sql).bind([Param::from(run)])).await?.into_iter().flatten().next())
 }
 
+/// Planned rows that were left alone because they no longer held what the plan said. A row that was computed again has its
+/// image as a row that followed.
 pub(in crate::dialect::postgres) async fn drifted(
     tx: &mut dyn ReadTx,
     run: &str,
@@ -162,8 +167,15 @@ pub(in crate::dialect::postgres) async fn drifted(
         after: Option<Values>,
     }
     let sql = format!(
-        "select d.key, d.before, d.after from midwatch.drifted d where d.run = $1::bigint order by d.step, d.seq limit {limit}"
+        "select p.key, p.before, p.after from {PLANNED} p join midwatch.runs r on r.id = p.run \
+         where p.run = $1::bigint and r.drifted > 0 and (p.step < r.step or p.step = r.step and p.seq <= r.checkpoint) \
+         and not exists (select from {IMAGES} i where i.run = $1::bigint and i.step = p.step and i.seq = p.seq) \
+         and not (r.plan #>> array['steps', p.step::text, 'action', 'kind'] = 'compute' \
+                  and exists (select from {IMAGES} i where i.run = $1::bigint and i.step = p.step and i.seq is null \
+                              and i.key = p.key and i.relation = r.plan #>> array['steps', p.step::text, 'action', 'table'])) \
+         order by p.step, p.seq limit {limit}"
     );
+    let sql = if has_blocks(tx).await? { sql } else { without_blocks(&sql) };
     let rows: Vec<Row> = tx.fetch(&Sql::new(&sql).bind([Param::from(run)])).await?;
     Ok(rows
         .into_iter()

@@ -14,7 +14,7 @@ use crate::engine::port::reader::ReadTx;
 const JOURNAL: &str = "002_journal.sql";
 
 /// Tables to which no run adds a row: whoever granted less by hand is not refused for them.
-const NOT_ADDED_TO: [&str; 3] = ["head", "migrations", "marks"];
+const NOT_ADDED_TO: [&str; 5] = ["head", "migrations", "marks", "images", "planned_rows"];
 
 #[derive(Deserialize)]
 struct JournalAccess {

@@ -6,14 +6,31 @@
 
 use super::change::over;
 use super::values;
-use super::values::{holds_key as key_is, image, names, object, stored, write_form as value};
+use super::values::{holds_key as key_is, image, names, object, stored, texts, write_form as value};
+use crate::dialect::postgres::journal::rows::{IMAGES, PLANNED, UNITS, from_block_of};
 use crate::dialect::postgres::operators::{EQUAL, same_key, same_or_null};
 use crate::engine::model::change::{Derived, Origin, RowChange, RowKind, TypedColumn};
 use crate::engine::model::name::{Ident, Relation, literal};
 
-/// The planned rows of the batch.
-const PLANNED: &str = "select seq, key, before, after from midwatch.planned_rows \
-                       where run = $1 and step = $2 and seq > $3 and seq <= $4";
+/// The planned rows of the batch. `$1` run, `$2` step, `$3` first planned row (exclusive), `$4` last.
+pub(in crate::dialect::postgres) fn planned_rows() -> String {
+    format!(
+        "(select p.seq, p.key, p.before, p.after from {PLANNED} p where p.run = $1 and p.step = $2 \
+         and p.seq > $3 and p.seq <= $4 and p.{} and p.first <= $4)",
+        from_block_of("$3")
+    )
+}
+
+/// Which of them it has written, as its images say. `$1` run, `batch`: a parameter.
+pub(in crate::dialect::postgres) fn written_rows(batch: &str) -> String {
+    format!(
+        "(select u.seq from midwatch.image_blocks i cross join lateral unnest(i.seqs) u(seq) \
+         where i.run = $1 and i.batch = {batch})"
+    )
+}
+
+/// A block of images is closed after so many bytes: a value of the server has an end, and a unit may have any size.
+const IMAGE_BYTES: u32 = 32 << 20;
 
 /// Names no table of the system, whatever it is called: `pg_temp` would be searched first.
 const BATCH: &str = "pg_temp.midwatch_batch";
@@ -44,11 +61,33 @@ fn carried(change: &RowChange) -> impl Iterator<Item = (String, &TypedColumn)> {
     change.kept.iter().filter(move |_| there).enumerate().map(|(n, c)| (format!("midwatch_r{n}"), c))
 }
 
-/// A row as the batch found it.
-fn found(change: &RowChange) -> String {
-    let (names, texts): (Vec<_>, Vec<_>) =
-        carried(change).map(|(at, c)| (literal(&c.name), format!("b.{at}::pg_catalog.text"))).unzip();
-    object(&names, &texts)
+/// Names and texts of a row as the batch found it.
+fn found(change: &RowChange) -> (Vec<String>, Vec<String>) {
+    carried(change).map(|(at, c)| (literal(&c.name), format!("b.{at}::pg_catalog.text"))).unzip()
+}
+
+/// An updated row before and after: the planned columns, which held and hold what was planned or the batch is rolled
+/// back; and what else a trigger has written.
+fn updated(change: &RowChange) -> (String, String) {
+    if !change.rewritten {
+        return ("b.midwatch_before::pg_catalog.text".into(), "b.midwatch_after::pg_catalog.text".into());
+    }
+    let (names, was) = found(change);
+    let now: Vec<_> = change.kept.iter().map(|c| values::read_form("t", c)).collect();
+    let planned: Vec<_> = change.columns.iter().map(|c| literal(&c.name)).collect();
+    let side = |of: &str| {
+        format!(
+            "(select pg_catalog.json_object_agg(x.name, x.{of}) from rows from (pg_catalog.unnest({}), \
+             pg_catalog.unnest({}), pg_catalog.unnest({})) x(name, was, now) \
+             where x.name {EQUAL} any ({}) or not {})::pg_catalog.text",
+            texts(&names),
+            texts(&was),
+            texts(&now),
+            texts(&planned),
+            same_or_null(EQUAL, "x.was", "x.now"),
+        )
+    };
+    (side("was"), side("now"))
 }
 
 /// The tables of a step's batches, anew: a session keeps them from batch to batch, empty in between.
@@ -91,14 +130,15 @@ pub(in crate::dialect::postgres) fn fill(change: &RowChange) -> String {
     let (targets, values): (Vec<_>, Vec<_>) = planned.chain(found).unzip();
     let rows = if there {
         format!(
-            "({PLANNED}) p join {} t on {} where {} order by p.seq{}",
+            "{} p join {} t on {} where {} order by p.seq{}",
+            planned_rows(),
             change.relation(&Relation::parse),
             key_is("t", &change.key, "p.key"),
             holds("t", &change.columns, "p.before"),
             strength.map(|s| format!(" for {s} of t")).unwrap_or_default(),
         )
     } else {
-        format!("({PLANNED}) p")
+        format!("{} p", planned_rows())
     };
     format!(
         "insert into {BATCH} (midwatch_seq, midwatch_key, midwatch_before, midwatch_after, {}) \
@@ -113,7 +153,8 @@ pub(in crate::dialect::postgres) fn fill(change: &RowChange) -> String {
 pub(in crate::dialect::postgres) fn hold(change: &RowChange) -> Option<String> {
     let source = change.source.as_ref().filter(|s| s.present)?;
     Some(format!(
-        "select count(*)::text from (select p.seq from ({PLANNED}) p join {} s on {} order by p.seq for share of s) q",
+        "select count(*)::text from (select p.seq from {} p join {} s on {} order by p.seq for share of s) q",
+        planned_rows(),
         Relation::parse(&source.table),
         key_is("s", &change.key, "p.key"),
     ))
@@ -143,7 +184,8 @@ pub(in crate::dialect::postgres) fn unsourced(change: &RowChange) -> Option<Stri
     })
 }
 
-/// The change itself, under the profile's path: triggers of the table find their names by it. Keeps the image of every row it writes. `$1` run, `$2` step, `$3` batch.
+/// The change itself, under the profile's path: triggers of the table find their names by it. Keeps the image of every row
+/// that it writes. `$1` run, `$2` step, `$3` batch.
 pub(in crate::dialect::postgres) fn change(change: &RowChange) -> Option<String> {
     let table = change.relation(&Relation::parse);
     let key = same_key("t", &change.key, "b");
@@ -151,30 +193,28 @@ pub(in crate::dialect::postgres) fn change(change: &RowChange) -> Option<String>
     let work = match change.kind {
         RowKind::Compute => return None,
         RowKind::Update => {
+            let (before, after) = updated(change);
             let sets: Vec<_> =
                 change.columns.iter().map(|c| format!("{} = b.{}", Ident(&c.name), new(c))).collect();
             format!(
                 "changed as (update {table} t set {} from {BATCH} b where {key} returning b.midwatch_seq as seq, \
-                 b.midwatch_key as key, {} as before, {} as after, {} as planned)",
+                 b.midwatch_key as key, {before} as before, {after} as after, {} as planned)",
                 sets.join(", "),
-                found(change),
-                // Equal to what was planned, or the batch is taken back.
-                if change.rewritten { image("t", &change.kept) } else { "b.midwatch_after".into() },
                 holds("t", &change.columns, "b.midwatch_after"),
             )
         }
         RowKind::Delete => format!(
             "changed as (delete from {table} t using {BATCH} b where {key} returning b.midwatch_seq as seq, \
-             b.midwatch_key as key, {} as before, null::pg_catalog.jsonb as after, true as planned)",
-            found(change)
+             b.midwatch_key as key, {}::pg_catalog.text as before, null::pg_catalog.text as after, true as planned)",
+            object(&found(change))
         ),
         RowKind::Insert => {
             let values: Vec<_> = change.columns.iter().map(|c| format!("b.{}", new(c))).collect();
             format!(
                 "work as (insert into {table} ({}) overriding system value select {} from {BATCH} b order by b.midwatch_seq \
                  on conflict do nothing returning *), \
-                 changed as materialized (select b.midwatch_seq as seq, b.midwatch_key as key, null::pg_catalog.jsonb as before, \
-                 {} as after, {} as planned from work t left join {BATCH} b on {key})",
+                 changed as materialized (select b.midwatch_seq as seq, b.midwatch_key as key, null::pg_catalog.text as before, \
+                 {}::pg_catalog.text as after, {} as planned from work t left join {BATCH} b on {key})",
                 names(&change.columns),
                 values.join(", "),
                 image("t", &change.kept),
@@ -183,17 +223,36 @@ pub(in crate::dialect::postgres) fn change(change: &RowChange) -> Option<String>
         }
     };
     Some(format!(
-        "with {work}, kept as (insert into midwatch.images (run, step, batch, seq, relation, key, before, after) \
-         select $1, $2, $3, c.seq, {}, c.key, c.before, c.after from changed c where c.seq is not null returning 1) \
-         select pg_catalog.json_build_object('kept', (select pg_catalog.count(*) from kept), \
+        "with {work}, kept as ({}) \
+         select pg_catalog.json_build_object('kept', coalesce((select pg_catalog.sum(k.rows) from kept k), 0), \
          'otherwise', pg_catalog.count(*) filter (where c.seq is null or not c.planned))::pg_catalog.text from changed c",
-        literal(&change.table),
+        keep(&change.table, "pg_catalog.array_agg(c.seq)", "select * from changed where seq is not null"),
     ))
 }
 
+/// Keeps images, a block of them for each [`IMAGE_BYTES`], under any path. `$1` run, `$2` step, `$3` batch; `rows` gives
+/// `seq`, `key`, `before`, `after`.
+fn keep(table: &str, seqs: &str, rows: &str) -> String {
+    let bytes = |side: &str| format!("coalesce(pg_catalog.octet_length(r.{side}), 0)");
+    format!(
+        "insert into midwatch.image_blocks (run, step, batch, relation, seqs, keys, before, after) \
+         select $1, $2, $3, {}, {seqs}, pg_catalog.array_agg(c.key), pg_catalog.array_agg(c.before), pg_catalog.array_agg(c.after) \
+         from (select r.seq, r.key::pg_catalog.text as key, r.before, r.after, pg_catalog.sum({} operator(pg_catalog.+) {}) \
+         over (order by r.seq rows unbounded preceding) operator(pg_catalog./) {IMAGE_BYTES} as block from ({rows}) r) c \
+         group by c.block returning pg_catalog.cardinality(keys) as rows",
+        literal(table),
+        bytes("before"),
+        bytes("after"),
+    )
+}
+
 /// What was not inserted is no part of the batch. `$1` run, `$2` batch.
-pub(in crate::dialect::postgres) const UNCHANGED: &str = "delete from pg_temp.midwatch_batch b where not exists \
-    (select from midwatch.images i where i.run = $1 and i.batch = $2 and i.seq = b.midwatch_seq)";
+pub(in crate::dialect::postgres) fn unchanged() -> String {
+    format!(
+        "delete from {BATCH} b where not exists (select from {} w where w.seq = b.midwatch_seq)",
+        written_rows("$2")
+    )
+}
 
 /// A row that others refer to, and whose rows would go with it, is no part of the batch: they are locked, so nobody
 /// else comes to refer to them.
@@ -287,19 +346,24 @@ pub(in crate::dialect::postgres) fn otherwise(derived: &Derived) -> String {
     )
 }
 
-/// The same rows as they were and as they are. Keeps an image of each, also of one that is as it was: an undo would
-/// compute it again from rows that are back, and only the image says what it held beside them. `$1` run, `$2` step,
-/// `$3` batch.
+/// The same rows as they were and as they are; how many. Keeps an image of each, also of one that is as it was: an undo
+/// would compute it again from rows that are back, and only the image says what it held beside them. Of what a row was
+/// only the columns are kept that are others now. `$1` run, `$2` step, `$3` batch.
 pub(in crate::dialect::postgres) fn derived_after(derived: &Derived, at: usize) -> String {
-    format!(
-        "insert into midwatch.images (run, step, batch, seq, relation, key, before, after) \
-         select $1, $2, $3, null, {}, w.midwatch_key, w.midwatch_image, d.image \
+    let rows = format!(
+        "select null::bigint as seq, w.midwatch_key as key, d.image::text as after, \
+         (case when d.image is null then w.midwatch_image \
+         when w.midwatch_image is not null then coalesce((select jsonb_object_agg(e.key, e.value) \
+         from jsonb_each(w.midwatch_image) e where e.value <> d.image -> e.key), '{{}}') end)::text as before \
          from {} w left join lateral (select {} as image from {} d where {} offset 0) d on true",
-        literal(&derived.table),
         derived_rows(at),
         image("d", &derived.columns),
         derived.relation(&Relation::parse),
         same_key("d", &derived.key, "w"),
+    );
+    format!(
+        "with kept as ({}) select coalesce((select sum(k.rows) from kept k), 0)::text",
+        keep(&derived.table, "null", &rows)
     )
 }
 
@@ -308,10 +372,10 @@ pub(in crate::dialect::postgres) fn derived_after(derived: &Derived, at: usize) 
 pub(in crate::dialect::postgres) fn restore(derived: &Derived, at: usize) -> [String; 3] {
     let table = derived.relation(&Relation::parse);
     let todo = format!(
-        "with todo as materialized (select i.key, i.before from midwatch.images i \
+        "with todo as materialized (select i.key, i.before from {IMAGES} i \
          join {} w on w.midwatch_key operator(pg_catalog.=) i.key and {} \
          where i.run operator(pg_catalog.=) $1 and i.batch operator(pg_catalog.=) $2 and i.seq is null \
-         and i.relation operator(pg_catalog.=) {} and (select pg_catalog.count(*) from midwatch.images m \
+         and i.relation operator(pg_catalog.=) {} and (select pg_catalog.count(*) from {IMAGES} m \
          where m.run operator(pg_catalog.=) $1 and m.batch operator(pg_catalog.=) $2 and m.seq is not null) \
          operator(pg_catalog.=) any (array[0, $3]::pg_catalog.int8[]))",
         derived_rows(at),
@@ -339,15 +403,17 @@ pub(in crate::dialect::postgres) fn restore(derived: &Derived, at: usize) -> [St
     ]
 }
 
-/// Where the batch ends: after so many rows, or with its unit.
-pub(in crate::dialect::postgres) const RANGE: &str = "
-with first as (select seq, unit from midwatch.planned_rows
-               where run = $1 and step = $2 and seq > $3 order by seq limit 1)
-select json_build_object('unit', f.unit, 'upto', case when f.unit is null
-         then (select max(seq) from (select seq from midwatch.planned_rows
-               where run = $1 and step = $2 and seq > $3 order by seq limit $4) q)
-         else coalesce((select p.seq - 1 from midwatch.planned_rows p
-                        where p.run = $1 and p.step = $2 and p.seq > f.seq and p.unit is distinct from f.unit
-                        order by p.seq limit 1),
-                       (select max(seq) from midwatch.planned_rows where run = $1 and step = $2)) end)::text
-from first f";
+/// Where the batch ends: after so many rows, or with its unit. `$1` run, `$2` step, `$3` the last planned row that is done
+/// with, `$4` so many at most.
+pub(in crate::dialect::postgres) fn range() -> String {
+    format!(
+        "with first as (select greatest(p.first, $3 + 1) as seq, p.unit from {UNITS} p \
+                        where p.run = $1 and p.step = $2 and p.last > $3 and p.{} order by p.first limit 1), \
+         last as (select p.last as seq from {UNITS} p where p.run = $1 and p.step = $2 order by p.first desc limit 1) \
+         select json_build_object('unit', f.unit, 'upto', case when f.unit is null then $3 + least($4, l.seq - $3) \
+           else coalesce((select p.first - 1 from {UNITS} p where p.run = $1 and p.step = $2 and p.first > f.seq \
+                          and p.unit is distinct from f.unit order by p.first limit 1), l.seq) end)::text \
+         from first f cross join last l",
+        from_block_of("$3")
+    )
+}

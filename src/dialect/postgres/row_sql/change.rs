@@ -1,17 +1,23 @@
 //! A change as a person reads it, and what is asked after it.
 
 use super::values::{holds, holds_key};
+use crate::dialect::postgres::journal::rows::IMAGES;
 use crate::engine::model::change::{Canary, Derived, RowChange, RowKind};
 use crate::engine::model::name::{Ident, Relation};
 use crate::engine::model::preflight::Verification;
 use crate::engine::model::query::{Param, ProfileSql, Sql};
 
-/// The images of a run, as the plan's questions read them.
-const RUN_ROWS: &str = "with run_rows as not materialized (select i.step, i.seq, i.batch, i.relation, i.key, i.before, i.after \
-                        from midwatch.images i where i.run operator(pg_catalog.=) $1::bigint";
+/// The images of a run, as the plan's questions read them. What a changed row was has its key too.
+fn run_rows(and: &str) -> String {
+    format!(
+        "with run_rows as not materialized (select i.step, i.seq, i.batch, i.relation, i.key, \
+         i.key operator(pg_catalog.||) i.before as before, i.after \
+         from {IMAGES} i where i.run operator(pg_catalog.=) $1::bigint{and})"
+    )
+}
 
 fn wrong_rows(question: &Verification) -> String {
-    format!("{RUN_ROWS}) select pg_catalog.count(*)::pg_catalog.text from ({}\n) q", question.sql)
+    format!("{} select pg_catalog.count(*)::pg_catalog.text from ({}\n) q", run_rows(""), question.sql)
 }
 
 pub(super) fn verification_query(question: &Verification, run: &str) -> ProfileSql {
@@ -24,7 +30,7 @@ pub(super) fn own_verification_query(question: &Verification, run: &str) -> Sql 
 
 pub(super) fn canary_counts(canary: &Canary, run: &str, batch: u64) -> ProfileSql {
     let batch = i64::try_from(batch).unwrap_or(i64::MAX);
-    let text = format!("{RUN_ROWS} and i.batch operator(pg_catalog.=) $2) {}", canary.sql);
+    let text = format!("{} {}", run_rows(" and i.batch operator(pg_catalog.=) $2"), canary.sql);
     ProfileSql::new(text).bind([Param::from(run), Param::Int(batch)])
 }
 
@@ -76,7 +82,7 @@ pub(super) fn statements_for_people(change: &RowChange) -> Vec<String> {
         )),
         RowKind::Delete => Some(format!("delete from {table} where {key} and it is as this run left it")),
     });
-    out.push("insert into midwatch.images: every row written, before and after".into());
+    out.push("insert into midwatch.image_blocks: every row written, before and after".into());
     out.extend(change.after_batch.iter().cloned());
     out.extend(change.audit.iter().cloned());
     if let Some(run) = &change.restores {

@@ -1,6 +1,7 @@
 //! Images of a run, joined with the rows they are of: what can be put back, and what was changed since.
 
 use super::values::{holds, holds_key, referred, write_form};
+use crate::dialect::postgres::journal::rows::IMAGES;
 use crate::engine::model::change::{RowKind, TypedColumn};
 use crate::engine::model::name::{Ident, Relation};
 use crate::engine::model::query::{Param, ProfileSql};
@@ -38,7 +39,7 @@ pub(super) fn joined(images: &ImagesOf) -> Joined {
     };
     // A row that a batch created and another deleted again is neither.
     let from = format!(
-        "from (select * from midwatch.images m where m.run operator(pg_catalog.=) $1::bigint and m.step operator(pg_catalog.=) {step} and m.seq {which}) i left join {} t on {}",
+        "from (select * from {IMAGES} m where m.run operator(pg_catalog.=) $1::bigint and m.step operator(pg_catalog.=) {step} and m.seq {which}) i left join {} t on {}",
         table,
         on.join(" and "),
     );
@@ -62,7 +63,7 @@ pub(super) fn joined(images: &ImagesOf) -> Joined {
 pub(super) fn written(columns: &[TypedColumn], n: usize) -> String {
     let columns = typed("i.after", columns);
     format!(
-        "select {columns} from midwatch.images i where i.run operator(pg_catalog.=) ${n}::bigint and i.seq is not null"
+        "select {columns} from {IMAGES} i where i.run operator(pg_catalog.=) ${n}::bigint and i.seq is not null"
     )
 }
 
@@ -80,13 +81,25 @@ pub(super) fn changed_since(images: &ImagesOf, named: usize) -> ProfileSql {
     ProfileSql::new(text).bind([Param::from(images.run.as_str())])
 }
 
+/// A deleted row comes back as its image has it; of one that was changed the image has those columns alone.
 pub(super) fn refused(images: &ImagesOf, check: &Constraint) -> ProfileSql {
+    let ImagesOf { inverse, step, .. } = images;
+    let written = |c: &TypedColumn| inverse.columns.iter().any(|w| w.name == c.name);
+    let (columns, join) = if inverse.kind == RowKind::Update {
+        let one = |c: &TypedColumn| {
+            let name = Ident(&c.name);
+            if written(c) { format!("{} as {name}", write_form("i.before", c)) } else { format!("t.{name}") }
+        };
+        let table = inverse.relation(&Relation::parse);
+        let join = format!(" join {table} t on {}", holds_key("t", &inverse.key, "i.key"));
+        (inverse.kept.iter().map(one).collect::<Vec<_>>().join(", "), join)
+    } else {
+        (typed("i.before", &inverse.kept), String::new())
+    };
     let text = format!(
-        "select pg_catalog.count(*)::pg_catalog.text from (select {} from midwatch.images i \
-         where i.run operator(pg_catalog.=) $1::bigint and i.step operator(pg_catalog.=) {} and i.seq is not null) r \
+        "select pg_catalog.count(*)::pg_catalog.text from (select {columns} from {IMAGES} i{join} \
+         where i.run operator(pg_catalog.=) $1::bigint and i.step operator(pg_catalog.=) {step} and i.seq is not null) r \
          where not ({})",
-        typed("i.before", &images.inverse.kept),
-        images.step,
         check.expression,
     );
     ProfileSql::new(text).bind([Param::from(images.run.as_str())])

@@ -41,18 +41,17 @@ pub(in crate::dialect::postgres) fn image<'c>(
     alias: &str,
     columns: impl IntoIterator<Item = &'c TypedColumn>,
 ) -> String {
-    let (names, texts): (Vec<_>, Vec<_>) =
-        columns.into_iter().map(|c| (literal(&c.name), read_form(alias, c))).unzip();
-    object(&names, &texts)
+    object(&columns.into_iter().map(|c| (literal(&c.name), read_form(alias, c))).unzip())
 }
 
 /// Names and texts as the journal stores them.
-pub(super) fn object(names: &[String], texts: &[String]) -> String {
-    format!(
-        "pg_catalog.jsonb_object(array[{}]::pg_catalog.text[], array[{}]::pg_catalog.text[])",
-        names.join(", "),
-        texts.join(", ")
-    )
+pub(super) fn object((names, values): &(Vec<String>, Vec<String>)) -> String {
+    format!("pg_catalog.jsonb_object({}, {})", texts(names), texts(values))
+}
+
+/// An array of expressions.
+pub(super) fn texts(of: &[String]) -> String {
+    format!("array[{}]::pg_catalog.text[]", of.join(", "))
 }
 
 /// Columns by name, quoted.

@@ -85,8 +85,8 @@ impl PgWriter {
             return Err(Error { moved: Some(Box::new(moved.clone())), ..Error::stale(&moved) });
         }
         if applied < planned && b.change.kind == RowKind::Insert {
-            let unchanged = batch::UNCHANGED.to_owned();
-            self.execute("leave rows out", unchanged, numbers([place.run, place.batch])?).await?;
+            let arguments = numbers([place.run, place.batch])?;
+            self.execute("leave rows out", batch::unchanged(), arguments).await?;
         }
         if applied > 0 && (b.change.after_batch.is_some() || b.change.audit.is_some()) {
             self.under_profile(async |w| w.run_profile_statements(b, place).await).await?;
@@ -96,7 +96,7 @@ impl PgWriter {
         let derived_rows = self.derive(b.change, unit, applied, place).await?;
         if let Some(derived) = computed.filter(|_| applied > 0) {
             let sql = batch::otherwise(derived);
-            let rows = self.counted("compare what was computed", sql).await?;
+            let rows = self.counted("compare what was computed", sql, PgArguments::default()).await?;
             as_planned(rows, &derived.table)?;
         }
         if !b.change.after_change.is_empty() {
@@ -175,7 +175,7 @@ impl PgWriter {
                 self.under_profile(async |w| w.restore(derived, at, origin).await).await?;
             }
             let sql = batch::derived_after(derived, at);
-            rows += self.execute("keep images of derived rows", sql, place.image()?).await?;
+            rows += self.counted("keep images of derived rows", sql, place.image()?).await?;
         }
         Ok(rows)
     }
@@ -212,7 +212,7 @@ impl PgWriter {
 
     async fn range(&mut self, run: i64, step: i64, from: i64, rows: u64) -> Result<Option<Range>> {
         let what = "find the next rows";
-        let row = sqlx::query_with(batch::RANGE, numbers([run, step, from, int(rows)])?)
+        let row = sqlx::query_with(AssertSqlSafe(batch::range()), numbers([run, step, from, int(rows)])?)
             .fetch_optional(&mut self.work)
             .await
             .map_err(|e| write_error(&e, what))?;
@@ -262,8 +262,8 @@ impl PgWriter {
             .map_err(|e| write_error(&e, what))
     }
 
-    async fn counted(&mut self, what: &str, sql: String) -> Result<u64> {
-        let text = self.text(what, sql, PgArguments::default()).await?;
+    async fn counted(&mut self, what: &str, sql: String, arguments: PgArguments) -> Result<u64> {
+        let text = self.text(what, sql, arguments).await?;
         text.parse().map_err(|_| Error::new(Class::Failed, format!("failed to {what}: {text} is no number")))
     }
 }

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use super::{PgWriter, Place, add, numbers};
+use crate::dialect::postgres::row_sql::batch;
 use crate::dialect::postgres::row_sql::values::holds_key;
 use crate::engine::model::change::RowChange;
 use crate::engine::model::diff::{PlannedRow, Values};
@@ -46,18 +47,19 @@ fn sql(change: &RowChange) -> String {
     let computed = change.computed();
     let columns = computed.map_or(&change.columns, |derived| &derived.columns);
     let changed = match computed {
-        Some(_) => "pg_temp.midwatch_batch b where b.midwatch_seq = p.seq",
-        None => "midwatch.images i where i.run = $1 and i.batch = $5 and i.seq = p.seq",
+        Some(_) => "pg_temp.midwatch_batch b where b.midwatch_seq = p.seq".to_owned(),
+        None => format!("{} w where w.seq = p.seq", batch::written_rows("$5")),
     };
     let (names, texts): (Vec<_>, Vec<_>) =
         columns.iter().map(|c| (literal(&c.name), format!("t.{}::text", Ident(&c.name)))).unzip();
     format!(
-        "with missing as materialized (select p.seq, p.key, p.before, p.after from midwatch.planned_rows p \
-         where p.run = $1 and p.step = $2 and p.seq > $3 and p.seq <= $4 and not exists (select from {changed})), \
+        "with missing as materialized (select p.seq, p.key, p.before, p.after from {} p \
+         where not exists (select from {changed})), \
          told as (select m.key, m.before, m.after, (select jsonb_object(array[{}]::text[], array[{}]::text[]) \
          from {} t where {}) as now from missing m order by m.seq limit {TOLD}) \
          select json_build_object('total', (select count(*) from missing), \
          'rows', coalesce((select json_agg(told) from told), '[]'))::text",
+        batch::planned_rows(),
         names.join(", "),
         texts.join(", "),
         change.relation(&Relation::parse),
