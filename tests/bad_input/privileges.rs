@@ -97,7 +97,8 @@ async fn tables_that_are_not_there() {
     for profile in ["hospitality", "hithonix"] {
         let run = on(&database.url(), &["check", "--profile", profile, "--json"]);
         assert_eq!(run.code, 5, "{run:?}");
-        for check in run.json()["checks"].as_array().unwrap() {
+        // Who looks is known without a table.
+        for check in run.json()["checks"].as_array().unwrap().iter().filter(|c| c["kind"] != "roles") {
             assert_eq!(check["status"], "unknown", "{check}");
             assert!(!check["why"].as_str().unwrap().is_empty());
         }

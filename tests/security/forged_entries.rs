@@ -242,3 +242,34 @@ async fn a_plan_of_an_earlier_version_is_not_carried_out_twice() {
     reverted.is_untouched(&desk).await;
     assert_eq!((code, &value["plan"]["digest"]), (3, &plan["digest"]), "{value:#}");
 }
+
+/// At 4eabe32 whoever may write the journal put rows beside a plan's, before its run began (numbers of runs are known in
+/// advance) or while it was under way: they were changed with the rest, and the server's digest over them was signed.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_added_to_the_planned_rows_of_a_run() {
+    let desk = Desk::new().await;
+    let intruder = Intruder::admitted(&desk).await;
+    let (run, _) = desk.interrupted("p.json").await;
+    let next = run.parse::<i64>().unwrap() + 1;
+    for (target, seq) in [(next, 1), (next, 5_000), (run.parse().unwrap(), 5_000), (run.parse().unwrap(), 3)]
+    {
+        for insert in [
+            format!(
+                "insert into midwatch.planned_blocks (run, step, first, last, keys, before, after)
+                 select {target}, step, {seq}, {seq}, keys[1:1], before[1:1], after[1:1] from midwatch.planned_blocks where run = {run} limit 1"
+            ),
+            format!(
+                "insert into midwatch.planned_rows (run, step, seq, key, before, after)
+                 select {target}, step, {seq}, keys[1]::jsonb, before[1]::jsonb, after[1]::jsonb from midwatch.planned_blocks where run = {run} limit 1"
+            ),
+        ] {
+            let refused = intruder.refused(&insert).await;
+            assert!(
+                refused.contains("are written when it begins") || refused.contains("permission denied"),
+                "{insert}: {refused}"
+            );
+        }
+    }
+    let (code, value) = desk.json(&["resume", &run]);
+    assert_eq!((code, value["run"]["rows_applied"].as_u64()), (0, Some(24)), "{value:#}");
+}

@@ -64,6 +64,14 @@ impl<'d> Intruder<'d> {
         self.desk.sql(&format!("set role \"{}\"; {sql}; reset role", self.role)).await;
     }
 
+    /// Why the server does not do this for that role.
+    pub(crate) async fn refused(&self, sql: &str) -> String {
+        let mut owner = self.desk.owner().await;
+        let done = owner.execute_script(&format!("set role \"{}\"; {sql}", self.role)).await;
+        owner.close().await;
+        done.unwrap_err().to_string()
+    }
+
     /// Lists a key, under a name; `replaces`: as the one that came after another, with that one's signature.
     pub(crate) async fn list(&self, key: &Key, name: &str, replaces: Option<&Key>) {
         let told = Installation {

@@ -19,7 +19,7 @@ async fn older(desk: &Desk, run: &Value) {
     let run = run["id"].as_str().unwrap();
     desk.sql(&format!(
         "set session_replication_role = replica;
-         delete from midwatch.images where run = {run}; delete from midwatch.planned_rows where run = {run};
+         delete from midwatch.image_blocks where run = {run}; delete from midwatch.planned_blocks where run = {run};
          delete from midwatch.events where run = {run}; delete from midwatch.runs where id = {run};
          update midwatch.head set (seq, hash) = (select seq, hash from midwatch.events order by seq desc limit 1)"
     ))

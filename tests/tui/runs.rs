@@ -313,7 +313,7 @@ async fn it_connects_looks_at_everything_and_draws_it() {
         !r.app().watches.is_empty() && r.app().watches.iter().all(|w| w.report.is_some())
     })
     .await;
-    assert_eq!(fake.observed.lock().unwrap().len(), 5);
+    assert_eq!(fake.observed.lock().unwrap().len(), 6);
     assert!(text(&terminal).contains("nothing is wrong, as far as was looked"), "{}", text(&terminal));
 }
 

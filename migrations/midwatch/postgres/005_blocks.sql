@@ -35,6 +35,19 @@ CREATE TRIGGER image_blocks_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON m
 CREATE TRIGGER planned_blocks_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON midwatch.planned_blocks
   FOR EACH STATEMENT EXECUTE FUNCTION midwatch.append_only();
 
+-- Who may work with the journal can add nothing to a plan: its rows come with its run, in one transaction.
+CREATE FUNCTION midwatch.comes_with_its_run() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF NOT EXISTS (SELECT FROM midwatch.runs r
+                 WHERE r.id = new.run AND r.xmin::text = (txid_current() % 4294967296)::text) THEN
+    RAISE EXCEPTION 'planned rows of run % are written when it begins, and not after', new.run;
+  END IF;
+  RETURN new;
+END
+$$;
+CREATE TRIGGER planned_blocks_come_with_their_run BEFORE INSERT ON midwatch.planned_blocks
+  FOR EACH ROW EXECUTE FUNCTION midwatch.comes_with_its_run();
+
 -- It knew rows of the earlier form only.
 DROP VIEW midwatch.drifted;
 
@@ -50,7 +63,7 @@ EXCEPTION WHEN feature_not_supported OR syntax_error THEN
 END
 $$;
 
--- Whoever may write images may write them here.
+-- Whoever may write images may write them here, and no longer there.
 DO $$
 DECLARE
   operator text;
@@ -60,6 +73,7 @@ BEGIN
     WHERE c.oid = 'midwatch.images'::regclass AND a.privilege_type = 'INSERT' AND a.grantee NOT IN (0, c.relowner)
   LOOP
     EXECUTE format('GRANT SELECT, INSERT ON midwatch.image_blocks, midwatch.planned_blocks TO %s', operator);
+    EXECUTE format('REVOKE INSERT ON midwatch.images, midwatch.planned_rows FROM %s', operator);
   END LOOP;
 END
 $$;

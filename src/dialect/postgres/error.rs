@@ -13,7 +13,7 @@ pub(super) const TIMED_OUT: &str = "57014";
 /// Sessions that the server has ended: at its end, by a timeout of idle or of long transactions, or of idle sessions.
 const ENDED: [&str; 6] = ["57P01", "57P02", "57P03", "57P05", "25P03", "25P04"];
 /// A lock that was not available in time.
-const LOCKED: &str = "55P03";
+pub(super) const LOCKED: &str = "55P03";
 /// The code of work inside locks that took longer than its budget.
 pub(super) const OVER_BUDGET: &str = "MW001";
 /// The code of rows that differ where they must be equal.

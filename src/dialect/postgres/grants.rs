@@ -314,6 +314,16 @@ impl GrantScript<'_> {
                 "-- Change capture (watch) has its functions in schema midwatch; forget=yes is for the owner of midwatch.marks."
             );
             let _ = writeln!(out, "GRANT CREATE ON SCHEMA midwatch TO {operator};");
+            let _ = writeln!(
+                out,
+                "-- Its functions belong to the owners of the marked tables, and write marks with their rights."
+            );
+            let marked = self.tables.iter().filter(|t| has(t, TableRight::Capture) && !t.owned_by_superuser);
+            for owner in marked.map(|t| &t.owner).collect::<BTreeSet<_>>() {
+                let owner = Ident(owner);
+                let _ = writeln!(out, "GRANT USAGE, CREATE ON SCHEMA midwatch TO {owner};");
+                let _ = writeln!(out, "GRANT INSERT ON midwatch.marks TO {owner};");
+            }
         }
     }
 

@@ -44,6 +44,9 @@ use crate::engine::port::writer::{
     Batch, Committed, Cursor, Ending, Locked, Released, RunLimits, Writer, Writers,
 };
 
+/// How long a batch may keep other writers out, however long a statement may take (milliseconds).
+const GUARD_OFF_MS: u64 = 5_000;
+
 /// Opens writers on one database.
 pub struct PgWriters {
     connection: Connection,
@@ -330,7 +333,11 @@ impl Writer for PgWriter {
                 self.tables = Some(b.begun.step);
             }
             self.watched(None).await?;
-            self.fenced(b.begun, "commit the batch", async |w, run| w.work_batch(b, run).await).await
+            // A guard that is off keeps all other writers out, from the batch's first statement on.
+            let most = if b.change.excludes_writers { GUARD_OFF_MS } else { u64::MAX };
+            let ms = self.terms.statement_timeout_ms.min(most);
+            self.fenced_within(ms, b.begun, "commit the batch", async |w, run| w.work_batch(b, run).await)
+                .await
         })
     }
 

@@ -49,7 +49,6 @@ impl Policy {
     /// A number that is 0 and must not be: to a server it would be no limit at all, to a run no work.
     pub fn zero(&self) -> Option<&'static str> {
         let numbers = [
-            ("plan_ttl_min", u64::from(self.plan_ttl_min)),
             ("batch_ms", self.batch_ms),
             ("batch_rows", self.batch_rows),
             ("lock_timeout_ms", self.lock_timeout_ms),

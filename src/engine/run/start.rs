@@ -139,7 +139,7 @@ pub(in crate::engine) async fn copy_ready(
             Ok(None) => {}
             Ok(Some(why)) => return Err(refused(why).hint(accept::HINT)),
             Err(e) if allowed => tracing::warn!("{e}"),
-            Err(e) => return Err(e),
+            Err(e) => return Err(e.context("not checked whether the journal is as it was seen here")),
         }
     }
     let ready = if makes_journal {

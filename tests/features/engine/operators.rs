@@ -100,7 +100,7 @@ async fn a_second_role_is_let_in_by_a_plan() {
     let operators = format!("operators={second}");
     let grants = world.plan("g.json", &["init", "--set", &operators]);
     let statements = grants["steps"][0]["statements"].as_array().unwrap();
-    assert_eq!(statements.len(), 4, "{grants:#}");
+    assert_eq!(statements.len(), 12, "{grants:#}");
     assert!(statements.iter().all(|s| s.as_str().unwrap().ends_with(&format!(" TO {quoted}"))), "{grants:#}");
     world.applied("g.json", &grants);
 
@@ -110,7 +110,7 @@ async fn a_second_role_is_let_in_by_a_plan() {
     let run = world.applied("p.json", &plan);
     let inverse = world.undo("u.json", run["id"].as_str().unwrap());
     world.applied("u.json", &inverse);
-    for table in ["events", "images", "planned_rows"] {
+    for table in ["events", "image_blocks", "images", "planned_blocks", "planned_rows"] {
         let may = "has_table_privilege(r.oid, 'midwatch.' || t, 'update, delete, truncate')";
         let sql = format!(
             "select ({may})::text from (values ('{table}')) v(t), pg_roles r where r.rolname like 'second%{}%'",

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use midwatch::engine::Engine;
 use midwatch::engine::gate::guard::{Approved, Circumstances, Guard, TypedPhrase, UnfinishedRun};
 use midwatch::engine::model::error::{Class, Error};
+use midwatch::engine::model::identity::Identity;
 use midwatch::engine::model::journal_state::JournalState;
 use midwatch::engine::model::plan::Plan;
 use midwatch::engine::model::preflight::Risk;
@@ -132,7 +133,9 @@ async fn cut_off(engine: Engine, plan: &Plan, rows: &Arc<dyn RowSet>) -> (Engine
     let body = json!({ "operation": plan.operation, "name": plan.name, "target": plan.target,
         "digest": plan.digest, "plan": plan.id, "rows": plan.rows, "rows_sha256": plan.rows_sha256,
         "undoes": null, "by": parts.operator.to_string(), "phrase": plan.phrase });
-    writer.staged(&at, &body).await.unwrap();
+    let entry = writer.staged(&at, &body).await.unwrap();
+    let target = Identity::from_server(&parts.server);
+    parts.adapters.journal_copy.append(&target, &entry).unwrap();
     let step = &plan.steps[0];
     let refused = if step.in_transaction { None } else { writer.statements(&at, step, true).await.err() };
     writer.close().await;

@@ -17,7 +17,7 @@ owned as (
   select 0 as place, 'schema midwatch' as name, n.nspowner as owner from pg_namespace n where n.nspname = 'midwatch'
   union all select 1, format('midwatch.%s', relname), relowner from ours
   union all select 1, format('midwatch.%s()', p.proname), p.proowner
-  from pg_proc p join pg_namespace n on n.oid = p.pronamespace where n.nspname = 'midwatch' and p.proname = 'append_only')
+  from pg_proc p join pg_namespace n on n.oid = p.pronamespace where n.nspname = 'midwatch' and p.proname in ('append_only', 'comes_with_its_run'))
 select w.what from (
   select 0 as place, format('%s belongs to role %s', string_agg(o.name, ', ' order by o.place, o.name), pg_get_userbyid(o.owner)) as what
   from owned o where o.owner not in (select oid from trusted) group by o.owner

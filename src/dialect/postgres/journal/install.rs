@@ -43,12 +43,12 @@ const RELATIONS: [(&str, &str); 10] = [
     ("events", "INSERT"),
     ("head", "UPDATE"),
     ("image_blocks", "INSERT"),
-    ("images", "INSERT"),
+    ("images", ""),
     ("installations", "INSERT"),
     ("marks", "INSERT"),
     ("migrations", "INSERT"),
     ("planned_blocks", "INSERT"),
-    ("planned_rows", "INSERT"),
+    ("planned_rows", ""),
     ("runs", "INSERT, UPDATE"),
 ];
 

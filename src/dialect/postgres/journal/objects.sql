@@ -27,4 +27,4 @@ union all
 select 'function', p.oid::regprocedure::text, concat(l.lanname, case when p.prosecdef then ' security definer' end,
        ' ' || p.proconfig::text, ' ', md5(p.prosrc))
 from pg_proc p join pg_namespace n on n.oid = p.pronamespace join pg_language l on l.oid = p.prolang
-where n.nspname = 'midwatch' and p.proname = 'append_only'
+where n.nspname = 'midwatch' and p.proname in ('append_only', 'comes_with_its_run')

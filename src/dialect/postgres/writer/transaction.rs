@@ -37,8 +37,8 @@ impl PgWriter {
     }
 
     /// With limits on how long it may take as a whole, and on how long it may be idle.
-    async fn open_bounded_tx(&mut self) -> Result<()> {
-        let limits = self.begin_budget(self.terms.statement_timeout_ms);
+    async fn open_bounded_tx(&mut self, ms: u64) -> Result<()> {
+        let limits = self.begin_budget(ms);
         let idle = IDLE.as_millis();
         self.open_with(&format!("set local idle_in_transaction_session_timeout = {idle}; {limits}")).await
     }
@@ -146,9 +146,21 @@ impl PgWriter {
         what: &str,
         work: impl AsyncFnOnce(&mut Self, i64) -> Result<T>,
     ) -> Result<T> {
+        let ms = self.terms.statement_timeout_ms;
+        self.fenced_within(ms, begun, what, work).await
+    }
+
+    /// The same, within so many milliseconds.
+    pub(super) async fn fenced_within<T>(
+        &mut self,
+        ms: u64,
+        begun: &Cursor,
+        what: &str,
+        work: impl AsyncFnOnce(&mut Self, i64) -> Result<T>,
+    ) -> Result<T> {
         let outcome = self
             .heard(what, async |w| {
-                w.open_bounded_tx().await?;
+                w.open_bounded_tx(ms).await?;
                 let run = number(&begun.run)?;
                 w.check_fence(begun, what, run).await?;
                 let value = work(w, run).await?;

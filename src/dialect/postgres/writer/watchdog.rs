@@ -14,10 +14,10 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::super::connect::Connection;
-use super::super::error::write_error;
+use super::super::error::{Coded as _, LOCKED, write_error};
 use super::super::session;
 use super::budget::GRACE;
-use crate::engine::model::error::Result;
+use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::name::literal;
 use crate::engine::port::writer::RunLimits;
 
@@ -130,7 +130,8 @@ impl Watchdog {
 
     /// Waits until the server runs it: only then a lock may be asked for.
     async fn begun(&mut self, work: &mut PgConnection, pid: i32) -> Result<()> {
-        let sql = "select count(*) from pg_catalog.pg_stat_activity where pid = $1 and state = 'active' and query like 'do %'";
+        let sql = "select count(*) from pg_catalog.pg_stat_activity where pid = $1 \
+                   and (state = 'active' and query like 'do %' or state = 'disabled')";
         let until = Instant::now() + MOMENT;
         loop {
             let there: i64 = sqlx::query(sql)
@@ -143,7 +144,9 @@ impl Watchdog {
                 return Ok(());
             }
             if Instant::now() >= until {
-                return Ok(());
+                let what =
+                    format!("the watch over this session was not at work within {} ms", MOMENT.as_millis());
+                return Err(Error::new(Class::Failed, what).sqlstate(LOCKED).hint("no lock was asked for"));
             }
             if self.running.as_ref().is_none_or(|w| w.task.is_finished()) {
                 tracing::warn!("the server does not watch the session for us: its timeouts alone end it");

@@ -259,19 +259,19 @@ pub(crate) fn fingerprint(pair: &TwinTables, columns: &ComparedColumns, layout: 
     let legacy = pair.legacy.as_ref().map_or(0, |l| l.oid);
     let twin = pair.partitioned.oid;
     let expected = literal(&body(columns, layout));
-    let function = |name: String, table: i64| {
+    // Who it belongs to stands in its row's version: a switchover gives the tables other owners on its way.
+    let function = |name: String| {
         format!(
             "(select p.oid from pg_proc p join pg_namespace n on n.oid = p.pronamespace where n.nspname = 'midwatch' \
-             and p.proname = {} and p.prosecdef and p.prosrc = {expected} \
-             and p.proowner = (select t.relowner from pg_class t where t.oid = {table}))",
+             and p.proname = {} and p.prosecdef and p.prosrc = {expected})",
             literal(&name)
         )
     };
     let marks = MARKS
         .replace("$1", &legacy.to_string())
         .replace("$2", &twin.to_string())
-        .replace("$3", &function(format!("mark_legacy_{legacy}"), legacy))
-        .replace("$4", &function(format!("mark_twin_{twin}"), twin));
+        .replace("$3", &function(format!("mark_legacy_{legacy}")))
+        .replace("$4", &function(format!("mark_twin_{twin}")));
     format!(
         "{marks} select case when bool_and(m.row = 1 and m.truncate = 1) then md5(concat_ws(';', \
          string_agg(format('%s %s %s', c.oid, c.relfilenode, m.text), ';' order by c.oid), \
@@ -295,11 +295,11 @@ struct OwnObject {
     writes: bool,
 }
 
-// Marks of a table that another than a superuser could make a view, or give a policy, are not read by a superuser.
+// Not to_regclass: it fails where the role may not use the schema. Marks of a table that another than a superuser could make a view, or give a policy, are not read by a superuser.
 const OURS: &str = "
 select p.proname as name, p.oid::bigint as oid, format('%s %s', p.oid, p.xmin) as what, p.prosrc as source, p.prosecdef as definer,
        r.rolname as owner, r.rolsuper or r.rolname = current_user as known,
-       coalesce(has_table_privilege(r.oid, to_regclass('midwatch.marks')::oid, 'insert'), false) and has_schema_privilege(r.oid, n.oid, 'usage') as writes
+       coalesce(has_table_privilege(r.oid, (select c.oid from pg_class c where c.relnamespace = n.oid and c.relname = 'marks'), 'insert'), false) and has_schema_privilege(r.oid, n.oid, 'usage') as writes
 from pg_proc p join pg_namespace n on n.oid = p.pronamespace join pg_roles r on r.oid = p.proowner
 where n.nspname = 'midwatch' and (p.proname = any($1) or p.proname = 'append_only')
 union all

@@ -143,9 +143,11 @@ async fn plan(cx: &PlanCx<'_>, twins: &[&Twin], asked: WatchOptions) -> Result<D
     }
     let names = todo.iter().map(|w| w.twin.name()).collect::<Vec<_>>().join(", ");
     let undo = if asked.forget { texts::offers::FORGET_UNDO } else { texts::offers::watch_undo(off) };
-    // What the role that changes it may do.
+    // One session is enough. What the role that changes it may do is asked of its own.
+    drop(tx);
     let mut rights = cx.cx.facts.rights().begin(ReadOptions::default()).await?;
     let mut preflight = preflight(&mut *rights, &todo, asked, cx.cx.server).await?;
+    drop(rights);
     for watched in todo.iter().filter(|_| !off) {
         preflight.extend(marks_may_be_owned(cx, &watched.pair, &watched.marks).await?);
     }
@@ -153,7 +155,6 @@ async fn plan(cx: &PlanCx<'_>, twins: &[&Twin], asked: WatchOptions) -> Result<D
     if verify.is_empty() {
         verify.push(guarded());
     }
-    drop((tx, rights));
     Ok(Draft {
         why: why(&todo, off),
         changes,
@@ -277,20 +278,21 @@ fn others(todo: &[Watched<'_>], server: &ServerInfo) -> bool {
     !server.superuser && todo.iter().flat_map(Watched::owners).any(|owner| owner != server.role)
 }
 
-async fn preflight(
-    tx: &mut dyn ReadTx,
-    todo: &[Watched<'_>],
-    asked: WatchOptions,
-    server: &ServerInfo,
-) -> Result<Vec<Preflight>> {
-    let tables: Vec<_> = todo.iter().flat_map(Watched::tables).map(literal).collect();
-    let (off, makes) = (asked.off, !asked.off && !todo.is_empty());
+/// What the role lacks, beside ownership of the tables: a SELECT for each.
+fn conditions(todo: &[Watched<'_>], asked: WatchOptions, server: &ServerInfo) -> String {
+    let makes = !asked.off && !todo.is_empty();
     // What is not there yet is the journal's verdict.
     let mut conditions = String::new();
     let of_marks =
         "not (select pg_has_role(relowner, 'usage') from pg_class where oid = to_regclass('midwatch.marks'))";
-    let of_schema =
-        "not (select pg_has_role(nspowner, 'usage') from pg_namespace where nspname = 'midwatch')";
+    // An owner who may already write marks needs nobody to let them.
+    let owners: Vec<_> = todo.iter().flat_map(Watched::owners).map(literal).collect();
+    let of_schema = format!(
+        "not (select pg_has_role(nspowner, 'usage') from pg_namespace where nspname = 'midwatch') \
+         and exists (select from unnest(array[{}]::text[]) o where not has_schema_privilege(o, 'midwatch', 'usage') \
+         or not has_table_privilege(o, 'midwatch.marks', 'insert'))",
+        owners.join(", ")
+    );
     for (what, condition, needed) in [
         (
             texts::triggers::MAKES_FUNCTIONS,
@@ -303,12 +305,24 @@ async fn preflight(
             makes,
         ),
         (texts::triggers::OWNS_MARKS, of_marks, asked.forget),
-        (texts::triggers::LETS_WRITE_MARKS, of_schema, makes && others(todo, server)),
+        (texts::triggers::LETS_WRITE_MARKS, of_schema.as_str(), makes && others(todo, server)),
     ] {
         if needed {
             let _ = write!(conditions, " union all select {} where {condition}", literal(what));
         }
     }
+    conditions
+}
+
+async fn preflight(
+    tx: &mut dyn ReadTx,
+    todo: &[Watched<'_>],
+    asked: WatchOptions,
+    server: &ServerInfo,
+) -> Result<Vec<Preflight>> {
+    let tables: Vec<_> = todo.iter().flat_map(Watched::tables).map(literal).collect();
+    let (off, makes) = (asked.off, !asked.off && !todo.is_empty());
+    let conditions = conditions(todo, asked, server);
     let owned = format!(
         "select 'ownership of ' || regexp_replace(c.oid::regclass::text, '^public[.]', '') from pg_class c \
          where c.oid in (select t::regclass from unnest(array[{}]::text[]) t) and not pg_has_role(c.relowner, 'usage')",

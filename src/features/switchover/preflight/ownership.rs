@@ -8,6 +8,7 @@ use crate::engine::model::preflight::{Preflight, Ready};
 use crate::engine::model::query::{Param, Sql};
 use crate::engine::plan::operation::PlanCx;
 use crate::engine::plan::tables::find_table;
+use crate::engine::port::reader::ReadOptions;
 use crate::features::parity::pair::TwinTables;
 use crate::features::parity::pair::change_capture::{CaptureState, Gap, GapScope, functions};
 use crate::features::parity::pair::sync_triggers::{REVERSE, moves};
@@ -49,7 +50,9 @@ pub(crate) async fn may_be_owned(
     }
     let schema = function.schema.as_deref().unwrap_or_default();
     let sql = Sql::new(OWNABLE).bind([Param::from(owner), Param::from(schema)]);
-    let found: Ownable = cx.cx.read().await?.one(&sql).await?;
+    // Of the role that makes it, whoever looks.
+    let mut rights = cx.cx.facts.rights().begin(ReadOptions::default()).await?;
+    let found: Ownable = rights.one(&sql).await?;
     let lacks = if !found.member {
         texts::triggers::not_a_member(&server.role, owner)
     } else if !found.creates {
