@@ -311,14 +311,22 @@ where n.nspname = 'midwatch' and c.relname = 'marks' and c.relkind = 'r' and not
       and (r.rolsuper or r.rolname = current_user or not (select m.rolsuper from pg_roles m where m.rolname = current_user))
       and has_table_privilege(c.oid, 'select') and has_schema_privilege(n.oid, 'usage')";
 
-/// What is wrong with a function of ours that is to belong to `owner`, and may it be made anew?
-fn fault(name: &str, found: Option<&OwnObject>, expected: &str, owner: &str) -> Option<(String, GapScope)> {
+/// What is wrong with a function of ours that is to belong to `owner`, and may it be made anew? A switchover gives the tables
+/// each other's owners, and leaves their functions as they are.
+fn fault(
+    name: &str,
+    found: Option<&OwnObject>,
+    expected: &str,
+    owner: &str,
+    owners: &[&str],
+) -> Option<(String, GapScope)> {
     let again = |why: String| Some((why, GapScope::All));
     match found {
         None => again("nothing marks writes (see watch)".to_owned()),
         Some(f) if f.owner != owner => {
             let why = format!("function midwatch.{name} belongs to {}, not to {owner}", f.owner);
-            Some((why, if f.known { GapScope::All } else { GapScope::Never }))
+            let again = f.known || owners.contains(&f.owner.as_str());
+            Some((why, if again { GapScope::All } else { GapScope::Never }))
         }
         Some(f) if f.source.as_deref() != Some(expected) || !f.definer => {
             again(format!("function midwatch.{name} is not as watch made it"))
@@ -349,10 +357,11 @@ pub(crate) async fn installed(
     let find = |name: &str| ours.iter().find(|o| o.name == name);
     let expected = body(columns, layout);
     let (mut params, mut wrong) = (vec![Param::Int(legacy.oid), Param::Int(pair.partitioned.oid)], None);
+    let owners: Vec<&str> = functions.iter().map(|(_, owner)| *owner).collect();
     for (function, owner) in &functions {
         let found = find(&function.name);
         params.push(Param::Int(found.map_or(0, |f| f.oid)));
-        wrong = wrong.or(fault(&function.name, found, &expected, owner));
+        wrong = wrong.or(fault(&function.name, found, &expected, owner, &owners));
     }
     let states: Vec<State> = tx.fetch(&Sql::new(format!("{MARKS}{STATE}")).bind(params.clone())).await?;
     if let Some(s) = states.iter().find(|s| s.why.is_some()) {
