@@ -140,8 +140,7 @@ async fn privileges_are_after_the_way_back_what_they_were_before() {
     assert_eq!(world.value(owner).await, "shop_twin_owner v");
     let clerk = "select has_table_privilege('shop_clerk', 'orders', 'select with grant option')::text";
     assert_eq!(world.value(clerk).await, "true");
-    // The twin's marks were made for the owner that it had: they are not taken for its new owner's.
-    applied(&world, &["rollback", "--set", "monitor=0", "--set", "marker=no"]);
+    applied(&world, &["rollback", "--set", "monitor=0"]);
     assert_eq!(world.value(PRIVILEGES).await, before);
 }
 

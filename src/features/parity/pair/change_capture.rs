@@ -289,7 +289,7 @@ struct OwnObject {
     source: Option<String>,
     definer: bool,
     owner: String,
-    /// The owner's text may be replaced.
+    /// Its text and its owner can be replaced, in one transaction: it is ours, or of a role that we may act as.
     known: bool,
     /// The owner may write marks.
     writes: bool,
@@ -298,7 +298,7 @@ struct OwnObject {
 // Not to_regclass: it fails where the role may not use the schema. Marks of a table that another than a superuser could make a view, or give a policy, are not read by a superuser.
 const OURS: &str = "
 select p.proname as name, p.oid::bigint as oid, format('%s %s', p.oid, p.xmin) as what, p.prosrc as source, p.prosecdef as definer,
-       r.rolname as owner, r.rolsuper or r.rolname = current_user as known,
+       r.rolname as owner, r.rolsuper or pg_has_role(r.oid, 'usage') as known,
        coalesce(has_table_privilege(r.oid, (select c.oid from pg_class c where c.relnamespace = n.oid and c.relname = 'marks'), 'insert'), false) and has_schema_privilege(r.oid, n.oid, 'usage') as writes
 from pg_proc p join pg_namespace n on n.oid = p.pronamespace join pg_roles r on r.oid = p.proowner
 where n.nspname = 'midwatch' and (p.proname = any($1) or p.proname = 'append_only')
@@ -312,21 +312,14 @@ where n.nspname = 'midwatch' and c.relname = 'marks' and c.relkind = 'r' and not
       and has_table_privilege(c.oid, 'select') and has_schema_privilege(n.oid, 'usage')";
 
 /// What is wrong with a function of ours that is to belong to `owner`, and may it be made anew? A switchover gives the tables
-/// each other's owners, and leaves their functions as they are.
-fn fault(
-    name: &str,
-    found: Option<&OwnObject>,
-    expected: &str,
-    owner: &str,
-    owners: &[&str],
-) -> Option<(String, GapScope)> {
+/// other owners, and leaves their functions as they are.
+fn fault(name: &str, found: Option<&OwnObject>, expected: &str, owner: &str) -> Option<(String, GapScope)> {
     let again = |why: String| Some((why, GapScope::All));
     match found {
         None => again("nothing marks writes (see watch)".to_owned()),
         Some(f) if f.owner != owner => {
             let why = format!("function midwatch.{name} belongs to {}, not to {owner}", f.owner);
-            let again = f.known || owners.contains(&f.owner.as_str());
-            Some((why, if again { GapScope::All } else { GapScope::Never }))
+            Some((why, if f.known { GapScope::All } else { GapScope::Never }))
         }
         Some(f) if f.source.as_deref() != Some(expected) || !f.definer => {
             again(format!("function midwatch.{name} is not as watch made it"))
@@ -357,11 +350,10 @@ pub(crate) async fn installed(
     let find = |name: &str| ours.iter().find(|o| o.name == name);
     let expected = body(columns, layout);
     let (mut params, mut wrong) = (vec![Param::Int(legacy.oid), Param::Int(pair.partitioned.oid)], None);
-    let owners: Vec<&str> = functions.iter().map(|(_, owner)| *owner).collect();
     for (function, owner) in &functions {
         let found = find(&function.name);
         params.push(Param::Int(found.map_or(0, |f| f.oid)));
-        wrong = wrong.or(fault(&function.name, found, &expected, owner, &owners));
+        wrong = wrong.or(fault(&function.name, found, &expected, owner));
     }
     let states: Vec<State> = tx.fetch(&Sql::new(format!("{MARKS}{STATE}")).bind(params.clone())).await?;
     if let Some(s) = states.iter().find(|s| s.why.is_some()) {
