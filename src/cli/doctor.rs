@@ -120,6 +120,7 @@ fn private_servers(sheet: &mut DoctorReport) {
         Ok(found) => found,
         Err(e) => return sheet.add("sandbox", "warn", e.message.clone(), e.hint.as_deref()),
     };
+    let own = found.hint;
     let account = found.account.map_or_else(|| "your own account".to_owned(), |a| format!("account {a}"));
     let mut message = format!("private servers run under {account}, on a socket only");
     for done in &found.done {
@@ -127,7 +128,7 @@ fn private_servers(sheet: &mut DoctorReport) {
         message.push_str(done);
     }
     if found.not_possible.is_empty() {
-        return sheet.add("sandbox", "ok", message, None);
+        return sheet.add("sandbox", "ok", message, own.as_deref());
     }
     message.push_str("; not possible here: ");
     message.push_str(&found.not_possible.join(", "));

@@ -1,8 +1,14 @@
-//! The account servers run under: PostgreSQL refuses root, so root hands over to someone with less.
+//! The account private servers run under: PostgreSQL refuses root, so root hands over to someone with less. Not to
+//! `postgres`, whose the machine's own clusters are, as long as there is another.
 
 use std::{fs, os::unix::process::CommandExt, process::Command};
 
 use crate::engine::model::error::{Error, Result};
+
+/// Made for private servers: nothing else runs under it.
+const OWN: &str = "midwatch-sandbox";
+/// In the order of preference.
+const NAMES: [&str; 3] = [OWN, "nobody", "postgres"];
 
 /// An unprivileged user of this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,8 +27,16 @@ impl Account {
         let passwd = fs::read_to_string("/etc/passwd")
             .map_err(|e| Error::unobserved(format!("failed to read the list of users: {e}")))?;
         pick(&passwd).map(Some).ok_or_else(|| {
-            Error::unobserved("failed to find an unprivileged user to run a server under")
-                .hint("run midwatch as an ordinary user, or create the user `postgres`")
+            Error::unobserved("failed to find an unprivileged user to run a server under").hint(
+                "run midwatch as an ordinary user, or create the user: useradd --system midwatch-sandbox",
+            )
+        })
+    }
+
+    /// How to get an account that nothing else runs under, where this one is shared.
+    pub(super) fn hint(&self) -> Option<String> {
+        (self.name != OWN).then(|| {
+            format!("the account is shared; `useradd --system {OWN}` gives private servers one of their own")
         })
     }
 
@@ -33,7 +47,7 @@ impl Account {
 
 fn pick(passwd: &str) -> Option<Account> {
     let find = |wanted: &str| passwd.lines().filter_map(parse).find(|a| a.name == wanted && a.uid != 0);
-    find("postgres").or_else(|| find("nobody"))
+    NAMES.into_iter().find_map(find)
 }
 
 fn parse(line: &str) -> Option<Account> {
@@ -49,12 +63,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn postgres_before_nobody_and_never_root() {
-        let both =
-            "root:x:0:0::/:/bin/sh\nnobody:x:65534:65533::/:/bin/false\npostgres:x:101:104::/:/bin/sh\n";
-        assert_eq!(pick(both), Some(Account { name: "postgres".into(), uid: 101, gid: 104 }));
-        let one = "nobody:x:65534:65533::/:/bin/false\n";
-        assert_eq!(pick(one), Some(Account { name: "nobody".into(), uid: 65534, gid: 65533 }));
+    fn the_own_account_first_the_cluster_s_last_and_never_root() {
+        let (postgres, nobody) = ("postgres:x:101:104::/:/bin/sh\n", "nobody:x:65534:65533::/:/bin/false\n");
+        let all = format!("root:x:0:0::/:/bin/sh\n{postgres}{nobody}{OWN}:x:998:997::/:/bin/false\n");
+        let own = pick(&all).unwrap();
+        assert_eq!(own, Account { name: OWN.into(), uid: 998, gid: 997 });
+        assert_eq!(own.hint(), None);
+        let shared = pick(&format!("{postgres}{nobody}")).unwrap();
+        assert_eq!(shared, Account { name: "nobody".into(), uid: 65534, gid: 65533 });
+        assert!(shared.hint().unwrap().contains(OWN));
+        assert_eq!(pick(postgres).unwrap().name, "postgres");
         assert_eq!(pick("postgres:x:0:0::/:/bin/sh\nbroken line\n"), None);
     }
 }

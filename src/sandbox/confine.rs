@@ -1,5 +1,5 @@
-//! What a private server is kept from by the system, beside its own rules: new privileges, cores, endless files and
-//! memory, and, where everything in it came from elsewhere, a network.
+//! What a private server, and a program that reads what others wrote, is kept from by the system: new privileges, cores,
+//! endless files and memory, and, where everything in it came from elsewhere, a network.
 //!
 //! By programs of util-linux, since between fork and exec only unsafe code could do it. Each is tried once; what this
 //! machine cannot do is left out, and `doctor` says so.
@@ -14,12 +14,14 @@ use crate::sandbox::account::Account;
 /// Where such programs are: not the operator's PATH.
 const PLACES: [&str; 4] = ["/usr/bin", "/bin", "/usr/sbin", "/sbin"];
 
-/// No new privileges; the server ends with the thread that started it.
+/// No new privileges; what is started ends with the thread that started it.
 const PRIVILEGES: Layer = Layer {
     program: "setpriv",
     args: &["--no-new-privs", "--pdeathsig", "INT", "--"],
     gives: "no new privileges",
 };
+/// The same for a program, which any thread of a pool starts: that thread may end before it.
+const PROGRAM_PRIVILEGES: [&str; 2] = ["--no-new-privs", "--"];
 /// No cores; no file beyond a relation's segment; no process beyond any honest need of memory and files.
 const LIMITS: Layer = Layer {
     program: "prlimit",
@@ -28,6 +30,8 @@ const LIMITS: Layer = Layer {
 };
 /// A user and a network namespace. First of all: entering one takes back the signal of a parent's death.
 const NETWORK: Layer = Layer { program: "unshare", args: &["-Unc", "--"], gives: "no network in copies" };
+/// Where files may be of any size: a dump of a large table is one.
+const CORE_ONLY: [&str; 1] = ["--core=0"];
 /// Within a user namespace alone: elsewhere the account's other processes count.
 const PROCESSES: &str = "--nproc=512";
 
@@ -39,13 +43,32 @@ struct Layer {
     gives: &'static str,
 }
 
-/// How far a server is shut in.
+/// How far a server or a program is shut in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Walls {
-    /// What costs nobody anything.
-    Ordinary,
-    /// No network either: it holds definitions and rows of others.
-    Closed,
+    /// A server: what costs nobody anything.
+    Server,
+    /// A server without a network: it holds definitions and rows of others.
+    ClosedServer,
+    /// A program that reads what others wrote, and reaches a private server alone.
+    ClosedProgram,
+    /// A program that reaches the target, with the operator's files and account.
+    Client,
+}
+
+impl Walls {
+    fn closed(self) -> bool {
+        matches!(self, Self::ClosedServer | Self::ClosedProgram)
+    }
+
+    /// What a layer is called with.
+    fn args(self, layer: Layer) -> &'static [&'static str] {
+        match self {
+            Self::ClosedProgram | Self::Client if layer.program == PRIVILEGES.program => &PROGRAM_PRIVILEGES,
+            Self::Client if layer.program == LIMITS.program => &CORE_ONLY,
+            _ => layer.args,
+        }
+    }
 }
 
 /// What this machine can do.
@@ -61,6 +84,8 @@ pub(super) struct Confinement {
 pub struct ConfinementReport {
     /// The account they run under, where it is not ours.
     pub account: Option<String>,
+    /// How to get a better one, where it is shared with others.
+    pub hint: Option<String>,
     /// What is done.
     pub done: Vec<&'static str>,
     /// What is not possible here, each with the program that was tried.
@@ -74,6 +99,7 @@ pub fn confinement() -> Result<ConfinementReport> {
     let layers = [(PRIVILEGES, &found.privileges), (LIMITS, &found.limits), (NETWORK, &found.network)];
     let (done, not): (Vec<_>, Vec<_>) = layers.into_iter().partition(|(_, program)| program.is_some());
     Ok(ConfinementReport {
+        hint: account.as_ref().and_then(Account::hint),
         account: account.map(|a| a.name),
         done: done.into_iter().map(|(layer, _)| layer.gives).collect(),
         not_possible: not.into_iter().map(|(l, _)| format!("{} ({})", l.gives, l.program)).collect(),
@@ -93,14 +119,14 @@ impl Confinement {
 
     /// The same command, with as much around it as there is here.
     pub(super) fn around(&self, command: &Command, walls: Walls) -> Command {
-        let network = self.network.as_ref().filter(|_| walls == Walls::Closed);
+        let network = self.network.as_ref().filter(|_| walls.closed());
         let mut line: Vec<&std::ffi::OsStr> = Vec::new();
         for (layer, program) in
             [(NETWORK, network), (PRIVILEGES, self.privileges.as_ref()), (LIMITS, self.limits.as_ref())]
         {
             let Some(program) = program else { continue };
             line.push(program.as_os_str());
-            line.extend(layer.args.iter().map(std::ffi::OsStr::new));
+            line.extend(walls.args(layer).iter().map(std::ffi::OsStr::new));
             if layer.program == LIMITS.program && network.is_some() {
                 line.push(PROCESSES.as_ref());
             }
@@ -145,21 +171,35 @@ mod tests {
             privileges: Some("/u/setpriv".into()),
             limits: Some("/u/prlimit".into()),
         };
-        let closed = words(&all.around(&inner, Walls::Closed));
+        let closed = words(&all.around(&inner, Walls::ClosedServer));
         assert_eq!(closed[..3], ["/u/unshare", "-Unc", "--"]);
         assert!(closed.contains(&PROCESSES.to_owned()));
         assert_eq!(closed[closed.len() - 3..], ["/pg/postgres", "-D", "/d"]);
-        let ordinary = all.around(&inner, Walls::Ordinary);
-        assert_eq!(words(&ordinary)[0], "/u/setpriv");
-        assert!(!words(&ordinary).contains(&PROCESSES.to_owned()));
-        let env: Vec<_> = ordinary.get_envs().collect();
+        let open = all.around(&inner, Walls::Server);
+        assert_eq!(words(&open)[0], "/u/setpriv");
+        assert!(!words(&open).contains(&PROCESSES.to_owned()));
+        let env: Vec<_> = open.get_envs().collect();
         assert_eq!(env, [("TZ".as_ref(), Some("UTC".as_ref()))]);
+    }
+
+    #[test]
+    fn a_program_outlives_the_thread_that_started_it_and_a_dump_may_be_large() {
+        let all = Confinement {
+            network: Some("/u/unshare".into()),
+            privileges: Some("/u/setpriv".into()),
+            limits: Some("/u/prlimit".into()),
+        };
+        let client = words(&all.around(&Command::new("/pg/pg_dump"), Walls::Client));
+        assert_eq!(client, ["/u/setpriv", "--no-new-privs", "--", "/u/prlimit", "--core=0", "/pg/pg_dump"]);
+        let program = words(&all.around(&Command::new("/pg/pg_restore"), Walls::ClosedProgram));
+        assert_eq!(program[..3], ["/u/unshare", "-Unc", "--"]);
+        assert!(!program.contains(&"--pdeathsig".to_owned()));
     }
 
     #[test]
     fn where_nothing_is_possible_the_server_is_started_itself() {
         let inner = Command::new("/pg/postgres");
-        assert_eq!(words(&Confinement::default().around(&inner, Walls::Closed)), ["/pg/postgres"]);
+        assert_eq!(words(&Confinement::default().around(&inner, Walls::ClosedServer)), ["/pg/postgres"]);
     }
 
     #[test]

@@ -19,9 +19,9 @@ fn id() -> CheckId {
     CheckId { kind: "anomalies", name: "r".into() }
 }
 
-/// How many statements holding this text run on the server.
+/// How many statements holding this text sleep on the server. One that is only prepared is active too, for a moment.
 async fn running(owner: &mut Owner, text: &str) -> u32 {
-    let sql = "select count(*)::text from pg_stat_activity where state = 'active' and pid <> pg_backend_pid()
+    let sql = "select count(*)::text from pg_stat_activity where state = 'active' and wait_event = 'PgSleep'
                and application_name like 'midwatch/reader%' and query like '%' || $1 || '%'";
     owner.fetch_value(sql, &[text]).await.unwrap().unwrap().parse().unwrap()
 }

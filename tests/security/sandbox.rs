@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use midwatch::dialect::postgres::owner::{Login, Owner};
-use midwatch::engine::port::copies::CopyRequest;
+use midwatch::engine::port::copies::{CopyRequest, Rows};
 use midwatch::sandbox::confinement;
 use serde_json::Value;
 
@@ -26,9 +26,14 @@ struct Sales {
 
 impl Sales {
     async fn new() -> Self {
+        Self::seen_by("sales_owner").await
+    }
+
+    /// With this role as the operator's.
+    async fn seen_by(role: &str) -> Self {
         let database = Database::empty().await;
         database.owner().await.execute_script(SALES).await.unwrap();
-        let url = database.url().replace("keeper@", "sales_owner@");
+        let url = database.url().replace("keeper@", &format!("{role}@"));
         let home = tempfile::tempdir().unwrap();
         let config = format!(
             "[targets.main]\nurl = \"{url}\"\nprofile = \"{PROFILE}\"\nenvironment = \"demo\"\n\
@@ -135,6 +140,25 @@ async fn definitions_of_the_target_run_no_program() {
     let played = sales.apply(&sales.plan(&rehearse));
     assert!(!played.to_string().contains("BREACH"), "{played:#}");
     assert_eq!(sales.traces(), [""; 0], "rehearse");
+}
+
+/// A change itself fires what hangs on its rows, as whoever makes it: docs/security.md. All that comes before fires nothing
+/// on the target. At 4eabe32 the five places ran their program in the copy.
+#[tokio::test]
+async fn a_superuser_s_plans_run_nothing_on_the_target() {
+    let sales = Sales::seen_by("keeper").await;
+    sales.as_owner(HOSTILE).await;
+    sales.apply(&sales.plan(&["init"]));
+    let repair = sales.plan(&["repair-triggers"]);
+    assert!(told(&repair, "proof").iter().all(|t| t.starts_with("ok: ")), "{repair:#}");
+    let test = &sales.run(&["check", "parity", "--self-test"]).json()["checks"][0]["facts"]["self_test"];
+    assert!(test["planted"].as_u64() > Some(5), "{test:#}");
+    let switch = sales.plan(&["switchover", "--set", "monitor=0"]);
+    assert!(!told(&switch, "triggers").is_empty(), "{switch:#}");
+    for command in [&["check"][..], &["doctor"], &["runs"], &["journal", "verify"]] {
+        sales.run(command);
+    }
+    assert_eq!(sales.traces(), [""; 0]);
 }
 
 /// At 4eabe32 the same five places ran their program, in the copies of the plan and where the backup was restored.
@@ -252,7 +276,7 @@ async fn a_copy_is_shut_in() {
     let request = CopyRequest { relations: vec!["t".into()], ..CopyRequest::default() };
     let copy = engine.copies().open(&request).await.unwrap();
     // Other tests of this process have servers of their own, which are no copies.
-    let pid = postmasters().into_iter().find(|pid| access(*pid).contains("local rehearsal ")).unwrap();
+    let pid = children("postgres").into_iter().find(|pid| access(*pid).contains("local rehearsal ")).unwrap();
     let proc = |what: &str| fs::read_to_string(format!("/proc/{pid}/{what}")).unwrap();
     let done = confinement().unwrap().done;
     assert_eq!(proc("status").contains("NoNewPrivs:\t1"), done.contains(&"no new privileges"));
@@ -278,6 +302,42 @@ async fn a_copy_is_shut_in() {
     drop(copy);
 }
 
+/// At 4eabe32 `pg_restore` read the dump as the operator: as root, with the network, where root started midwatch.
+#[tokio::test]
+async fn what_reads_a_dump_is_shut_in() {
+    let database = Database::empty().await;
+    let slow = "create function slow(n int) returns int language plpgsql immutable as $$ begin
+            if current_database() = 'rehearsal' then perform pg_sleep(3); end if; return n; end $$;
+        create table t (id int primary key); insert into t values (1); create index slow on t (slow(id))";
+    database.owner().await.execute_script(slow).await.unwrap();
+    let engine = engine(&database.url(), "name = \"p\"\n").await;
+    let rows = Rows::Sample(1);
+    let request = CopyRequest { relations: vec!["public.t".into()], rows, ..CopyRequest::default() };
+    let mut found = None;
+    let end = tokio::time::Instant::now() + std::time::Duration::from_mins(2);
+    let look = async {
+        while found.is_none() && tokio::time::Instant::now() < end {
+            found = children("pg_restore").into_iter().find_map(|pid| {
+                let command = fs::read_to_string(format!("/proc/{pid}/cmdline")).ok()?;
+                let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+                let network = fs::read_link(format!("/proc/{pid}/ns/net")).ok()?;
+                command.contains("--use-list").then_some((status, network))
+            });
+            tokio::task::yield_now().await;
+        }
+    };
+    let (copy, ()) = tokio::join!(engine.copies().open(&request), look);
+    let copy = copy.unwrap();
+    assert!(copy.lacks().is_empty(), "{:?}", copy.lacks());
+    let (status, network) = found.unwrap();
+    let confined = confinement().unwrap();
+    assert_eq!(status.contains("NoNewPrivs:\t1"), confined.done.contains(&"no new privileges"));
+    let apart = network != fs::read_link("/proc/self/ns/net").unwrap();
+    assert_eq!(apart, confined.done.contains(&"no network in copies"));
+    let root = status.lines().any(|l| l.starts_with("Uid:\t0\t"));
+    assert!(!root || confined.account.is_none(), "{status}");
+}
+
 /// Who may log in to a server, and how.
 fn access(pid: u32) -> String {
     let command = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
@@ -285,12 +345,12 @@ fn access(pid: u32) -> String {
     fs::read_to_string(format!("{data}/pg_hba.conf")).unwrap_or_default()
 }
 
-/// Of this process.
-fn postmasters() -> Vec<u32> {
+/// Processes of this program that this process started.
+fn children(program: &str) -> Vec<u32> {
     let ours = |pid: &u32| {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
         let parent = stat.rsplit(") ").next().and_then(|rest| rest.split(' ').nth(1)?.parse().ok());
-        stat.contains("(postgres) ") && parent == Some(std::process::id())
+        stat.contains(&format!("({program}) ")) && parent == Some(std::process::id())
     };
     let all = fs::read_dir("/proc").unwrap().filter_map(|e| e.unwrap().file_name().to_str()?.parse().ok());
     all.filter(ours).collect()

@@ -105,8 +105,7 @@ impl PgDump {
     ) -> Result<String> {
         let server = self.copies.tenants(self.copies.binaries()?, bytes < IN_MEMORY, true).await?;
         let privileged = self.copies.privileged().await?;
-        let lists = server.files().join("backup");
-        let archive = Archive { file, lists, privileged: &privileged, patience: PATIENCE };
+        let archive = Archive { file, privileged: &privileged, patience: PATIENCE };
         let schemas = archive.restore(&server, Part::Schemas).await?;
         server.open_schemas().await?;
         let rest = archive.restore(&server, Part::Rest).await?;

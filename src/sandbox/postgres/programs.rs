@@ -1,5 +1,6 @@
 //! PostgreSQL's own programs, run to their end: what they said, and how long they may take.
 
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -9,14 +10,16 @@ use crate::engine::model::error::{Error, Result};
 const TOLD: usize = 4;
 
 /// It must end well; what it said on stderr. It ends with the future that waits for it.
-pub(super) async fn run(command: Command, what: &str, patience: Duration) -> Result<String> {
+pub(super) async fn run(mut command: Command, what: &str, patience: Duration) -> Result<String> {
+    command.stdin(Stdio::null());
     let (done, said) = ran(command, what, patience).await?;
     if done { Ok(said) } else { Err(failed(what, &said)) }
 }
 
 /// It must end well; what it wrote to stdout.
-pub(super) async fn output(command: Command, what: &str, patience: Duration) -> Result<String> {
-    let output = finished(command, Stdio::piped(), what, patience).await?;
+pub(super) async fn output(mut command: Command, what: &str, patience: Duration) -> Result<String> {
+    command.stdout(Stdio::piped());
+    let output = finished(command, what, patience).await?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
@@ -24,8 +27,9 @@ pub(super) async fn output(command: Command, what: &str, patience: Duration) -> 
 }
 
 /// Whether it ended well, and what it said on stderr.
-pub(super) async fn ran(command: Command, what: &str, patience: Duration) -> Result<(bool, String)> {
-    let output = finished(command, Stdio::null(), what, patience).await?;
+pub(super) async fn ran(mut command: Command, what: &str, patience: Duration) -> Result<(bool, String)> {
+    command.stdout(Stdio::null());
+    let output = finished(command, what, patience).await?;
     Ok((output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned()))
 }
 
@@ -35,13 +39,17 @@ pub(super) fn failed(what: &str, said: &str) -> Error {
     Error::unobserved(format!("failed to {what}: {}", told.join(" · ")))
 }
 
-async fn finished(
-    mut command: Command,
-    stdout: Stdio,
-    what: &str,
-    patience: Duration,
-) -> Result<std::process::Output> {
-    command.stdin(Stdio::null()).stdout(stdout).stderr(Stdio::piped());
+/// A file of ours as its input: a program under another account could not open it.
+pub(super) fn reading(mut command: Command, file: &Path) -> Result<Command> {
+    let open = std::fs::File::open(file)
+        .map_err(|e| Error::unobserved(format!("failed to open {}: {e}", file.display())))?;
+    command.stdin(open);
+    Ok(command)
+}
+
+/// Its input is what the caller chose.
+async fn finished(mut command: Command, what: &str, patience: Duration) -> Result<std::process::Output> {
+    command.stderr(Stdio::piped());
     let mut command = tokio::process::Command::from(command);
     tokio::time::timeout(patience, command.kill_on_drop(true).output())
         .await

@@ -15,6 +15,8 @@ use crate::engine::model::secret::Secret;
 use crate::engine::port::copies::{Copies, CopyRequest, Rows, TargetCopy};
 use crate::engine::port::reader::{Fut, Reader};
 use crate::sandbox::Binaries;
+use crate::sandbox::account::Account;
+use crate::sandbox::confine::{Confinement, Walls};
 use crate::sandbox::postgres::binaries::Version;
 use crate::sandbox::postgres::passfile::PassFile;
 use crate::sandbox::postgres::restore::{Archive, NotMade, Part, Restored};
@@ -96,8 +98,7 @@ impl SandboxCopies {
         let privileged = self.privileged().await?;
         let file = server.files().join("definitions.dump");
         self.dump(server.binaries(), &omitted, &file).await?;
-        let lists = file.with_extension("");
-        let archive = Archive { file: &file, lists, privileged: &privileged, patience: PATIENCE };
+        let archive = Archive { file: &file, privileged: &privileged, patience: PATIENCE };
         let mut restored = archive.restore(&server, Part::Schemas).await?;
         server.open_schemas().await?;
         restored.add(archive.restore(&server, Part::BeforeRows).await?);
@@ -160,7 +161,9 @@ impl SandboxCopies {
         command.envs(std::env::var_os("HOME").map(|home| ("HOME", home)));
         let passfile = self.target.password()?.as_ref().map(PassFile::new).transpose()?;
         command.envs(passfile.as_ref().map(|file| ("PGPASSFILE", file.path())));
-        Ok((command, passfile))
+        // Under our own account: the keys and the name that the target knows are the operator's.
+        let confinement = Confinement::here(Account::for_servers()?.as_ref());
+        Ok((confinement.around(&command, Walls::Client), passfile))
     }
 }
 

@@ -3,14 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::disk;
-use crate::engine::model::error::{Error, Result};
+use crate::engine::model::error::Result;
 use crate::sandbox::postgres::programs;
 use crate::sandbox::postgres::tenant::{DATABASE, TenantServer};
 
@@ -168,8 +167,6 @@ pub(super) struct Restored {
 /// A dump in a file.
 pub(super) struct Archive<'a> {
     pub(super) file: &'a Path,
-    /// The name of files that go with it, without an ending.
-    pub(super) lists: PathBuf,
     pub(super) privileged: &'a Privileged,
     pub(super) patience: Duration,
 }
@@ -210,7 +207,8 @@ impl Archive<'_> {
     /// Restores a part of it as the tenant.
     pub(super) async fn restore(&self, server: &TenantServer, part: Part) -> Result<Restored> {
         let mut list = server.binaries().command("pg_restore");
-        list.arg("--list").args(part.section()).arg(self.file);
+        list.arg("--list").args(part.section());
+        let list = programs::reading(server.shut_in(&list), self.file)?;
         let list = programs::output(list, "read the list of the dump", self.patience).await?;
         let entries = list.lines().filter_map(Entry::parse).filter(|e| part.takes(e)).collect();
         let choice = Choice::among(entries, self.privileged);
@@ -223,11 +221,10 @@ impl Archive<'_> {
             return Ok(out);
         }
         let lines: Vec<_> = choice.kept.iter().map(|e| e.line.as_str()).collect();
-        let file = self.lists.with_extension("list");
-        disk::save(&file, (lines.join("\n") + "\n").as_bytes())
-            .map_err(|e| Error::unobserved(format!("failed to write {}: {e}", file.display())))?;
+        let list = server.hand_over("restored.list", &(lines.join("\n") + "\n"))?;
         let mut restore = to_database(server)?;
-        restore.arg("--use-list").arg(&file).arg(self.file);
+        restore.arg("--use-list").arg(list.path());
+        let restore = programs::reading(server.shut_in(&restore), self.file)?;
         let what = "make the target's definitions in the sandbox";
         let (done, said) = programs::ran(restore, what, self.patience).await?;
         let errors = not_made(&said);

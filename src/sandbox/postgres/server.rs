@@ -3,6 +3,7 @@
 use std::{
     fmt::Write,
     path::{Path, PathBuf},
+    process::Command,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -15,7 +16,7 @@ use crate::sandbox::account::Account;
 use crate::sandbox::confine::Walls;
 use crate::sandbox::directory::ServerDirectory;
 use crate::sandbox::postgres::binaries::{Binaries, Version};
-use crate::sandbox::postgres::start;
+use crate::sandbox::postgres::start::{self, HandedFile};
 use crate::sandbox::process::Process;
 use crate::sandbox::secrets::random;
 use crate::sandbox::watcher::Watcher;
@@ -55,8 +56,8 @@ impl Access {
 
     fn walls(self) -> Walls {
         match self {
-            Self::Ours => Walls::Ordinary,
-            Self::Foreign => Walls::Closed,
+            Self::Ours => Walls::Server,
+            Self::Foreign => Walls::ClosedServer,
         }
     }
 }
@@ -156,6 +157,16 @@ impl Server {
     /// For files that only we and the programs that we start may read.
     pub(in crate::sandbox) fn files(&self) -> PathBuf {
         self.0.place.files()
+    }
+
+    /// A file for a program that runs under the server's account.
+    pub(super) fn hand_over(&self, name: &str, text: &str) -> Result<HandedFile> {
+        HandedFile::write(self.0.place.root.join(name), text, self.0.account.as_ref())
+    }
+
+    /// A program that reads what others wrote: it runs under the server's account, and reaches nothing but its socket.
+    pub(super) fn shut_in(&self, command: &Command) -> Command {
+        start::under(self.0.account.as_ref(), command, Walls::ClosedProgram)
     }
 
     /// For clients.

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::os::unix::fs::fchown;
 use std::os::unix::process::CommandExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::dialect::postgres::owner::Login;
@@ -34,9 +34,11 @@ pub(super) fn initdb(
         "--no-sync",
         "--no-instructions",
     ]);
-    let file = superuser.password.as_ref().map(|p| PasswordFile::write(p, account, place)).transpose()?;
+    let first =
+        |p: &Secret| HandedFile::write(place.root.join("first"), &format!("{}\n", p.expose()), account);
+    let file = superuser.password.as_ref().map(first).transpose()?;
     match &file {
-        Some(file) => command.args(["-A", "scram-sha-256", "--pwfile"]).arg(&file.0),
+        Some(file) => command.args(["-A", "scram-sha-256", "--pwfile"]).arg(file.path()),
         None => command.args(["-A", "trust"]),
     };
     command.current_dir("/").stdin(Stdio::null());
@@ -51,22 +53,27 @@ pub(super) fn initdb(
     Err(Error::unobserved(format!("failed to create the sandbox's data directory: {}", said.trim())))
 }
 
-/// A password as `initdb` reads it: its account's alone, and gone when this is dropped.
-struct PasswordFile(PathBuf);
+/// A file for a program under the account of servers: that account's alone, and gone when this is dropped.
+#[derive(Debug)]
+pub(super) struct HandedFile(PathBuf);
 
-impl PasswordFile {
-    fn write(password: &Secret, account: Option<&Account>, place: &ServerDirectory) -> Result<Self> {
-        let file = Self(place.root.join("first"));
+impl HandedFile {
+    pub(super) fn write(path: PathBuf, text: &str, account: Option<&Account>) -> Result<Self> {
+        let file = Self(path);
         let made = disk::create_new(&file.0).and_then(|mut open| {
-            writeln!(open, "{}", password.expose())?;
+            open.write_all(text.as_bytes())?;
             account.map_or(Ok(()), |a| fchown(&open, Some(a.uid), Some(a.gid)))
         });
         made.map_err(|e| Error::unobserved(format!("failed to write {}: {e}", file.0.display())))?;
         Ok(file)
     }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.0
+    }
 }
 
-impl Drop for PasswordFile {
+impl Drop for HandedFile {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.0);
     }
@@ -96,9 +103,16 @@ pub(super) fn command(
     for (name, value) in settings {
         command.arg("-c").arg(format!("{name}={value}"));
     }
-    let mut command = Confinement::here(account).around(&command, walls);
+    let mut command = under(account, &command, walls);
     // Of its own group: the terminal's ^C is for us, and we stop it in our own order.
-    command.current_dir("/").process_group(0).stdin(Stdio::null()).stdout(Stdio::null());
+    command.process_group(0).stdin(Stdio::null()).stdout(Stdio::null());
+    command
+}
+
+/// The same command, shut in and under this account.
+pub(super) fn under(account: Option<&Account>, command: &Command, walls: Walls) -> Command {
+    let mut command = Confinement::here(account).around(command, walls);
+    command.current_dir("/");
     if let Some(account) = account {
         account.apply(&mut command);
     }

@@ -18,6 +18,7 @@ use crate::sandbox::postgres::binaries::{Binaries, Version};
 use crate::sandbox::postgres::extensions::{self, Extension};
 use crate::sandbox::postgres::roles::{EXCESS, Made, TargetRoles};
 use crate::sandbox::postgres::server::{Access, Options, PASSWORD, Server};
+use crate::sandbox::postgres::start::HandedFile;
 use crate::sandbox::secrets::random;
 
 /// The tenant's database.
@@ -171,6 +172,16 @@ impl TenantServer {
     /// A directory for files that hold what is the target's: ours alone.
     pub(super) fn files(&self) -> PathBuf {
         self.server.files()
+    }
+
+    /// A file for a program that is [shut in](Self::shut_in).
+    pub(super) fn hand_over(&self, name: &str, text: &str) -> Result<HandedFile> {
+        self.server.hand_over(name, text)
+    }
+
+    /// See [`Server::shut_in`].
+    pub(super) fn shut_in(&self, command: &Command) -> Command {
+        self.server.shut_in(command)
     }
 
     pub(super) fn binaries(&self) -> &Binaries {
