@@ -100,33 +100,84 @@ fn transport(transport: Transport) -> Option<(String, Tone)> {
 
 /// Panes by number, with the number of their findings and the worst of them.
 pub(super) fn tabs(model: &Model, buffer: &mut Buffer, area: Rect) {
+    let all = names(model);
+    let widths = Widths::that_fit(model, &all, area.width.into());
+    let plain = model.theme.tone(Tone::Plain);
     let mut x = area.x;
-    for (i, p) in pane::ALL.iter().enumerate() {
+    for (i, tab) in all.iter().enumerate() {
         let here = i == model.pane;
         let base = model.theme.tone(if here { Tone::Accent } else { Tone::Plain });
         let style = if here { base.add_modifier(Modifier::BOLD | Modifier::UNDERLINED) } else { base };
-        x = put(buffer, x, area.y, area.right(), " ", model.theme.tone(Tone::Plain));
-        x = put(buffer, x, area.y, area.right(), &format!("{} {}", i + 1, p.title()), style);
-        if let Some((tone, symbol, count)) = p.mark(model) {
-            let lost = matches!(model.link, Link::Down { .. });
-            let (tone, symbol) =
-                if lost { (Tone::Unknown, model.theme.glyphs.unknown) } else { (tone, symbol) };
-            x = put(buffer, x, area.y, area.right(), &format!(" {symbol}{count}"), model.theme.tone(tone));
+        x = put(buffer, x, area.y, area.right(), " ", plain);
+        x = put(buffer, x, area.y, area.right(), &tab.title(here, widths), style);
+        if let Some((tone, text)) = &tab.mark {
+            x = put(buffer, x, area.y, area.right(), text, model.theme.tone(*tone));
         }
-        x = put(buffer, x, area.y, area.right(), " ", model.theme.tone(Tone::Plain));
+        x = put(buffer, x, area.y, area.right(), widths.gap(), plain);
     }
 }
 
-/// The tab at a column of the screen.
-pub(super) fn tab_at(model: &Model, column: u16) -> Option<usize> {
+/// The tab at a column of a screen of this width.
+pub(super) fn tab_at(model: &Model, width: u16, column: u16) -> Option<usize> {
+    let all = names(model);
+    let widths = Widths::that_fit(model, &all, width.into());
     let mut x = 0;
-    for (i, p) in pane::ALL.iter().enumerate() {
-        let mark = p.mark(model).map_or(0, |(_, symbol, n)| 1 + symbol.width() + n.to_string().len());
-        let width = format!(" {} {} ", i + 1, p.title()).width() + mark;
-        x += width;
-        if usize::from(column) < x {
-            return Some(i);
-        }
+    all.iter().enumerate().position(|(i, tab)| {
+        x += tab.width(i == model.pane, widths);
+        usize::from(column) < x
+    })
+}
+
+/// How much room tabs take: as much as there is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Widths {
+    Wide,
+    /// One space between two.
+    Close,
+    /// Other panes than the one that is shown are called by the beginning of their names.
+    Short,
+}
+
+impl Widths {
+    fn that_fit(model: &Model, all: &[Tab], width: usize) -> Self {
+        let fits = |widths: &Self| {
+            all.iter().enumerate().map(|(i, t)| t.width(i == model.pane, *widths)).sum::<usize>() <= width
+        };
+        [Self::Wide, Self::Close].into_iter().find(fits).unwrap_or(Self::Short)
     }
-    None
+
+    fn gap(self) -> &'static str {
+        if self == Self::Wide { " " } else { "" }
+    }
+}
+
+struct Tab {
+    key: usize,
+    name: &'static str,
+    mark: Option<(Tone, String)>,
+}
+
+/// So many letters of a name tell it from the others.
+const SHORT: usize = 4;
+
+impl Tab {
+    fn title(&self, here: bool, widths: Widths) -> String {
+        let letters = if here || widths != Widths::Short { usize::MAX } else { SHORT };
+        format!("{} {}", self.key, self.name.chars().take(letters).collect::<String>())
+    }
+
+    fn width(&self, here: bool, widths: Widths) -> usize {
+        let mark = self.mark.as_ref().map_or(0, |(_, text)| text.width());
+        1 + self.title(here, widths).width() + mark + widths.gap().len()
+    }
+}
+
+fn names(model: &Model) -> Vec<Tab> {
+    let lost = matches!(model.link, Link::Down { .. });
+    let mark = |(tone, symbol, count)| {
+        let (tone, symbol) = if lost { (Tone::Unknown, model.theme.glyphs.unknown) } else { (tone, symbol) };
+        (tone, format!(" {symbol}{count}"))
+    };
+    let all = pane::ALL.iter().enumerate();
+    all.map(|(i, p)| Tab { key: i + 1, name: p.title(), mark: p.mark(model).map(mark) }).collect()
 }

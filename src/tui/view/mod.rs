@@ -78,7 +78,7 @@ pub fn hit(model: &Model, (x, y): (u16, u16)) -> Option<ClickTarget> {
         return None;
     }
     if y == 1 {
-        return header::tab_at(model, x).map(ClickTarget::Pane);
+        return header::tab_at(model, area.width, x).map(ClickTarget::Pane);
     }
     if matches!(model.level().view, View::Detail { .. } | View::Plan(_) | View::Run(_) | View::Room(_)) {
         return None;
