@@ -209,17 +209,12 @@ async fn target(sheet: &mut DoctorReport, label: &str, engine: &Engine) {
 /// What the connection goes over, and whether changes are refused for it.
 fn transport(sheet: &mut DoctorReport, label: &str, engine: &Engine) {
     let transport = engine.server().transport;
-    let (status, hint) = if transport.exposed() {
-        (
-            "warn",
-            Some(
-                "sslmode=verify-full with sslrootcert=FILE (or system); until then production is not changed",
-            ),
-        )
-    } else {
-        ("ok", None)
-    };
-    sheet.add(label, status, format!("connection: {transport}"), hint);
+    let accepted = engine.insecure();
+    let then =
+        if accepted { "insecure = true accepts it as it is" } else { "until then production is not changed" };
+    let hint = transport.remedy().map(|remedy| format!("{remedy}; {then}"));
+    let status = if hint.is_some() { "warn" } else { "ok" };
+    sheet.add(label, status, format!("connection: {transport}"), hint.as_deref());
 }
 
 async fn journal(sheet: &mut DoctorReport, label: &str, engine: &Engine) {

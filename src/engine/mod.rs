@@ -229,6 +229,11 @@ impl Engine {
         ids.iter().filter_map(|id| self.check(id.kind)).try_for_each(|check| check.accept(params))
     }
 
+    /// The target's configuration accepts a connection that can be read and altered.
+    pub fn insecure(&self) -> bool {
+        self.parts.guard.insecure
+    }
+
     /// Runs one check. What cannot be observed is a report too: unknown, with the reason.
     pub async fn observe(&self, id: &CheckId) -> Report {
         self.observe_with(id, &Params::default(), SILENT).await
@@ -243,6 +248,7 @@ impl Engine {
             profile: &self.parts.profile,
             server: &self.parts.server,
             environment: self.parts.environment.0,
+            insecure: self.insecure(),
             copies: &*self.parts.copies,
             state: &*self.parts.state,
             tell,

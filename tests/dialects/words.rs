@@ -27,7 +27,7 @@ fn offers_name_locks_in_the_words_of_the_dialect() {
 #[test]
 fn a_server_is_named_and_its_readers_are_made_in_its_own_words() {
     let words = |d: &dyn Dialect| (d.shown_name(), d.reader_hint());
-    let hint = "the role needs GRANT SELECT on them, or GRANT pg_read_all_data";
+    let hint = "the role needs SELECT on them: midwatch doctor --grants prints what a reader needs";
     assert_eq!(words(&Postgres), ("PostgreSQL", hint));
     assert_eq!(words(&TextOnly), ("Text", "ask the owner"));
 }

@@ -10,6 +10,7 @@ use midwatch::engine::model::policy::Policy;
 use midwatch::engine::model::progress::Control;
 use midwatch::engine::plan::request::Request;
 use midwatch::profile::{Secret, Selected, TargetConfig};
+use midwatch::sandbox::confinement;
 
 use crate::common::{Database, shared_server};
 use crate::tls_server::TlsServer;
@@ -43,9 +44,10 @@ async fn a_password_in_clear_text_goes_to_no_socket_that_anybody_could_have_made
     let said = tls.midwatch(&to(shared.path(), ""), &[]).unwrap_err();
     assert!(said.contains("in clear text"), "{said}");
     assert!(tls.midwatch(&to(own.path(), ""), &[]).is_ok());
-    let said = tls.midwatch(&to(shared.path(), "requirepeer=nobody"), &[]).unwrap_err();
-    assert!(said.contains("another account than nobody"), "{said}");
-    assert!(tls.midwatch(&to(shared.path(), "requirepeer=postgres"), &[]).is_ok());
+    let said = tls.midwatch(&to(shared.path(), "requirepeer=daemon"), &[]).unwrap_err();
+    assert!(said.contains("another account than daemon"), "{said}");
+    let account = confinement().unwrap().account.unwrap();
+    assert!(tls.midwatch(&to(shared.path(), &format!("requirepeer={account}")), &[]).is_ok());
     // Whoever needs no password is connected, and it is seen what it is.
     let run = crate::common::on(
         &format!("host={} user=keeper dbname=d", shared.path().display()),

@@ -221,6 +221,12 @@ pub(crate) fn wrong(id: &CheckId, severity: Severity) -> Report {
             Some(12),
             json!([]),
         )],
+        "roles" => vec![of(
+            "superuser",
+            "role keeper looks as superuser: functions of others in views, index expressions and defaults run with its rights, also in READ ONLY and at EXPLAIN",
+            None,
+            json!([]),
+        )],
         _ => vec![of("rows", "812 × business date is not the India date of the event", Some(812), json!([]))],
     };
     let findings = findings.into_iter().map(|mut f: Finding| {

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use midwatch::engine::check::paging::{At, PageRequest};
 use midwatch::engine::model::report::Severity;
+use midwatch::engine::model::transport::{CertificateCheck, Transport};
 use midwatch::features::CHECKS;
 use midwatch::tui::app::App;
 use midwatch::tui::msg::{Effect, Msg};
@@ -258,6 +259,49 @@ fn a_server_whose_clock_is_off_is_told() {
     skewed.server.skew_ms = -90_500;
     app.update(Msg::Connected(Box::new(skewed)));
     assert!(draw(&app, (100, 24)).contains("CLOCK -90 s"));
+}
+
+/// The place is cut before a warning is left out.
+#[test]
+fn what_must_not_be_overlooked_is_in_the_header_of_the_narrowest_screen() {
+    let tls = |verified| Transport::Tls { version: "1.3", verified, loopback: false };
+    for (transport, badge) in [
+        (Transport::SharedSocket, "SOCKET NOT VERIFIED"),
+        (Transport::Plain { loopback: false }, "NO TLS"),
+        (tls(CertificateCheck::No), "TLS NOT VERIFIED"),
+        (tls(CertificateCheck::Ca), "TLS, NAME NOT VERIFIED"),
+    ] {
+        let mut app = app((80, 24));
+        let mut exposed = session();
+        exposed.server.address =
+            "attendance-prod.c1a2b3c4d5e6.ap-south-1.rds.amazonaws.com:5432/hithonix".into();
+        exposed.server.transport = transport;
+        app.update(Msg::Connected(Box::new(exposed)));
+        let picture = draw(&app, (80, 24));
+        let header = picture.lines().next().unwrap();
+        assert!(header.contains(&format!("…  {badge}")) && header.contains("hithonix@"), "{header}");
+    }
+    let verified = tls(CertificateCheck::Full);
+    let mut app = app((110, 24));
+    let mut private = session();
+    private.server.transport = verified;
+    app.update(Msg::Connected(Box::new(private)));
+    assert!(draw(&app, (110, 24)).lines().next().unwrap().contains("TLS 1.3"));
+}
+
+/// Each tab has its number and the beginning of its name on it, whatever was found.
+#[test]
+fn no_tab_is_cut_off() {
+    for (at, _) in pane::ALL.iter().enumerate() {
+        let mut app = in_state("fail", (80, 24));
+        keys(&mut app, &[(at + 1).to_string().as_str()]);
+        let picture = draw(&app, (80, 24));
+        let tabs = picture.lines().nth(1).unwrap();
+        for (i, p) in pane::ALL.iter().enumerate() {
+            let name: String = p.title().chars().take(if i == at { usize::MAX } else { 5 }).collect();
+            assert!(tabs.contains(&format!(" {} {name}", i + 1)), "{tabs}");
+        }
+    }
 }
 
 #[test]

@@ -235,7 +235,9 @@ pub(super) fn read_error(e: &sqlx::Error) -> Error {
         "42501" if d.message().contains("row-level security") => {
             Some("row security would hide rows from this role: use one with BYPASSRLS, or the table's owner")
         }
-        "42501" => Some("grant SELECT on it to this role, e.g. GRANT pg_read_all_data TO …"),
+        "42501" => {
+            Some("grant SELECT on it to this role; midwatch doctor --grants prints what a reader needs")
+        }
         "42P01" => {
             Some("this database lacks what the profile names: is it the right profile and search_path?")
         }

@@ -105,7 +105,7 @@ impl Lookup for Postgres {
     }
 
     fn reader_hint(&self) -> &'static str {
-        "the role needs GRANT SELECT on them, or GRANT pg_read_all_data"
+        "the role needs SELECT on them: midwatch doctor --grants prints what a reader needs"
     }
 
     fn watchable<'a>(&'a self, tx: &'a mut dyn ReadTx) -> Fut<'a, Result<Vec<Watchable>>> {

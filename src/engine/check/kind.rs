@@ -75,6 +75,8 @@ pub struct CheckCx<'a> {
     pub server: &'a ServerInfo,
     /// How dangerous it is.
     pub environment: Environment,
+    /// The target's configuration accepts a connection that can be read and altered.
+    pub insecure: bool,
     /// Throwaway copies of the target.
     pub copies: &'a dyn Copies,
     /// What is kept of the target between two runs of the program.

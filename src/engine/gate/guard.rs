@@ -357,11 +357,12 @@ impl Guard {
             return Err(if hint.is_empty() { lacking } else { lacking.hint(hint) });
         }
         if now.environment == Environment::Production && now.server.transport.exposed() && !self.insecure {
-            return Err(refused(format!(
-                "production needs a server that is verified: the connection is {}",
-                now.server.transport
-            ))
-            .hint("sslmode=verify-full with sslrootcert=FILE (or system); requirepeer=ACCOUNT for a socket; or insecure = true for the target in midwatch.toml"));
+            let transport = now.server.transport;
+            let what = format!("production needs a server that is verified: the connection is {transport}");
+            let remedy = transport.remedy().unwrap_or_default();
+            return Err(
+                refused(what).hint(format!("{remedy}; or insecure = true for the target in midwatch.toml"))
+            );
         }
         if let Window::Closed(minutes) = now.window {
             return Err(refused(format!(

@@ -53,6 +53,17 @@ impl Transport {
         }
     }
 
+    /// What ends the exposure; `None`: there is none.
+    pub fn remedy(self) -> Option<&'static str> {
+        match self {
+            _ if !self.exposed() => None,
+            Self::SharedSocket => {
+                Some("requirepeer=ACCOUNT, or a directory of sockets that only root can write to")
+            }
+            _ => Some("sslmode=verify-full with sslrootcert=FILE (or system)"),
+        }
+    }
+
     /// Whoever answers is the server that was meant: by its certificate, or by a socket that nobody else could have put there.
     pub fn proves_the_server(self) -> bool {
         match self {

@@ -55,6 +55,7 @@ impl<'e> PlanSetup<'e> {
                 profile: self.profile,
                 server,
                 environment: self.environment,
+                insecure: self.insecure,
                 copies: self.copies,
                 state: self.state,
                 tell: SILENT,

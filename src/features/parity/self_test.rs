@@ -89,6 +89,7 @@ async fn run(cx: &CheckCx<'_>, id: &CheckId, twin: &Twin) -> Result<SelfTest> {
         profile: cx.profile,
         server: cx.server,
         environment: cx.environment,
+        insecure: cx.insecure,
         copies: &NoCopies,
         state: &NoState,
         tell: SILENT,

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::engine::check::kind::{Check, CheckCx, CheckSpec};
 use crate::engine::model::error::{Error, Result};
@@ -13,7 +13,7 @@ use crate::engine::model::profile::Profile;
 use crate::engine::model::report::{CheckId, Finding, Note, Report, Sample, Severity};
 use crate::engine::model::target::Environment;
 use crate::engine::port::reader::Fut;
-use crate::features::roles::facts::{KIND, PathFacts, ReaderFacts, SchemaCreator};
+use crate::features::roles::facts::{KIND, PathFacts, PathRoles, ReaderFacts, SchemaCreator, TransportFacts};
 use crate::features::roles::finding_kind::RoleFinding;
 use crate::features::roles::{dialects, texts};
 
@@ -74,7 +74,8 @@ impl Check for RolesCheck {
             notes.extend(creators.iter().map(|c| Note::new(texts::revoke(c))));
         }
         if kinds.contains(&RoleFinding::Exposed) {
-            notes.push(Note::new(texts::VERIFY));
+            let remedy = report.facts.get("remedy").and_then(Value::as_str);
+            notes.extend(remedy.map(|remedy| Note::new(texts::verify(remedy))));
         }
         notes
     }
@@ -99,8 +100,12 @@ fn severity(environment: Environment) -> Severity {
     }
 }
 
-fn finding(cx: &CheckCx<'_>, id: &CheckId, what: &str, message: String, sample: Vec<Sample>) -> Finding {
-    let severity = severity(cx.environment);
+/// The same where what could be done with it is less.
+fn milder(severity: Severity) -> Severity {
+    if severity == Severity::Critical { Severity::Warning } else { Severity::Info }
+}
+
+fn finding(severity: Severity, id: &CheckId, what: &str, message: String, sample: Vec<Sample>) -> Finding {
     Finding { id: format!("{id}/{what}"), severity, message, title: None, rows: None, sample }
 }
 
@@ -113,7 +118,8 @@ async fn reader(cx: &CheckCx<'_>, id: &CheckId) -> Result<Report> {
     } else if !facts.powers.is_empty() {
         findings.push((RoleFinding::Powers, texts::powers(&facts)));
     }
-    let findings = findings.into_iter().map(|(k, text)| finding(cx, id, k.word(), text, vec![]));
+    let severity = severity(cx.environment);
+    let findings = findings.into_iter().map(|(k, text)| finding(severity, id, k.word(), text, vec![]));
     Ok(report(id, &facts, findings.collect(), texts::reader_ok(&facts))
         .evidence("the role's rights", sql.text()))
 }
@@ -127,7 +133,11 @@ fn report(id: &CheckId, facts: &impl Serialize, findings: Vec<Finding>, ok: Stri
 async fn search_path(cx: &CheckCx<'_>, id: &CheckId) -> Result<Report> {
     let dialect = dialects::sql(cx.dialect())?;
     let sql = dialect.creators(&cx.profile.search_path, &cx.server.role);
-    let mut creators: Vec<SchemaCreator> = cx.read().await?.fetch(&sql).await?;
+    let mut tx = cx.read().await?;
+    let mut creators: Vec<SchemaCreator> = tx.fetch(&sql).await?;
+    let might: PathRoles = tx.one(&dialect.might(&cx.server.role)).await?;
+    let severity = severity(cx.environment);
+    let severity = if might.powerful.is_empty() { milder(severity) } else { severity };
     for creator in &mut creators {
         creator.revocation = dialect.revocation(creator, &cx.server.database);
     }
@@ -138,7 +148,8 @@ async fn search_path(cx: &CheckCx<'_>, id: &CheckId) -> Result<Report> {
         if !creators.is_empty() {
             let what = format!("{}/{schema}", RoleFinding::Creators.word());
             let rows = creators.iter().map(|c| sample(c)).collect();
-            findings.push(finding(cx, id, &what, texts::creators(schema, &creators), rows));
+            let message = texts::creators(schema, &creators, &might.powerful);
+            findings.push(finding(severity, id, &what, message, rows));
         }
     }
     Ok(report(id, &facts, findings, texts::path_ok(&facts))
@@ -155,10 +166,15 @@ fn sample(creator: &SchemaCreator) -> Sample {
 
 fn transport(cx: &CheckCx<'_>, id: &CheckId) -> Report {
     let transport = cx.server.transport;
-    let exposed = transport.exposed();
-    let findings =
-        exposed.then(|| finding(cx, id, RoleFinding::Exposed.word(), texts::exposed(transport), vec![]));
-    let facts = json!({ "transport": transport, "exposed": exposed });
+    let facts = TransportFacts {
+        transport,
+        exposed: transport.exposed(),
+        accepted: cx.insecure,
+        remedy: transport.remedy().map(str::to_owned),
+    };
+    let severity = if facts.accepted { Severity::Info } else { severity(cx.environment) };
+    let message = texts::exposed(transport, facts.accepted);
+    let findings = facts.exposed.then(|| finding(severity, id, RoleFinding::Exposed.word(), message, vec![]));
     report(id, &facts, findings.into_iter().collect(), texts::transport_ok(transport))
 }
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::engine::model::report::Report;
+use crate::engine::model::transport::Transport;
 
 /// The kind of this feature's check.
 pub const KIND: &str = "roles";
@@ -27,6 +28,26 @@ pub struct PathFacts {
     pub search_path: Vec<String>,
     /// Roles that can create in it, superusers and the database's owner left out.
     pub creators: Vec<SchemaCreator>,
+}
+
+/// Roles that names of the profile are found with: the one that looks, and the one that changes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PathRoles {
+    /// Of these, the superusers, their members, and those that reach files, programs or sessions of others.
+    pub powerful: Vec<String>,
+}
+
+/// What the connection goes over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TransportFacts {
+    /// What it is.
+    pub transport: Transport,
+    /// Somebody between can read or alter what is sent.
+    pub exposed: bool,
+    /// The target's configuration says `insecure = true`.
+    pub accepted: bool,
+    /// What ends the exposure.
+    pub remedy: Option<String>,
 }
 
 /// A role that can create in a schema.

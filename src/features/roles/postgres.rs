@@ -22,6 +22,16 @@ select current_user::text as role,
                                'pg_signal_backend')
                and pg_has_role(current_user, oid, 'member') order by 1) as powers";
 
+const MIGHT: &str = "
+select array(
+  select r.rolname::text from pg_roles r
+  where r.rolname in (current_user, $1)
+    and exists (select from pg_roles p
+                where (p.rolsuper or p.rolname in ('pg_execute_server_program', 'pg_write_server_files',
+                                                   'pg_read_server_files', 'pg_signal_backend'))
+                  and pg_has_role(r.oid, p.oid, 'member'))
+  order by 1) as powerful";
+
 // The owner of the database is a member of pg_database_owner, which owns public from 15 on.
 const CREATORS: &str = "
 with path as (
@@ -54,6 +64,10 @@ impl RolesSql for PostgresRoles {
 
     fn creators(&self, schemas: &[String], own: &str) -> Sql {
         Sql::new(CREATORS).bind([Param::Texts(schemas.to_vec()), Param::from(own)])
+    }
+
+    fn might(&self, role: &str) -> Sql {
+        Sql::new(MIGHT).bind([Param::from(role)])
     }
 
     fn revocation(&self, creator: &SchemaCreator, database: &str) -> String {

@@ -12,6 +12,8 @@ pub(crate) trait RolesSql: Sync {
     /// `schema`, `right`, `role`: who can create in these schemas besides superusers, the database's owner and the role
     /// that changes are made with, which gains nothing by it.
     fn creators(&self, schemas: &[String], own: &str) -> Sql;
+    /// Which of the reader and this role have more rights than on rows.
+    fn might(&self, role: &str) -> Sql;
     /// The statement that takes the right away.
     fn revocation(&self, creator: &SchemaCreator, database: &str) -> String;
 }

@@ -24,10 +24,16 @@ pub(super) fn reader_ok(facts: &ReaderFacts) -> String {
     format!("role {} is no superuser", facts.role)
 }
 
-pub(super) fn creators(schema: &str, creators: &[&SchemaCreator]) -> String {
+/// `powerful`: roles with more than rights on rows that the profile's statements run as.
+pub(super) fn creators(schema: &str, creators: &[&SchemaCreator], powerful: &[String]) -> String {
     let roles: Vec<String> = creators.iter().map(|c| creator(c)).collect();
+    let danger = if powerful.is_empty() {
+        String::new()
+    } else {
+        format!(", and run with the rights of {}", powerful.join(", "))
+    };
     format!(
-        "schema {schema} of the search path: {} can create in it, and the profile's names are then found as theirs",
+        "schema {schema} of the search path: {} can create in it; the profile's names are then found as theirs{danger}",
         roles.join(", ")
     )
 }
@@ -42,7 +48,14 @@ fn creator(creator: &SchemaCreator) -> String {
 }
 
 pub(super) fn revoke(creator: &SchemaCreator) -> String {
-    format!("to end it: {}", creator.revocation)
+    let SchemaCreator { right, revocation, .. } = creator;
+    match (right, &creator.role) {
+        (CreateRight::Owner, Some(role)) => format!(
+            "to end it: look and change with roles that have no more rights than {role} (midwatch doctor --grants); \
+             or {revocation}, after which {role} can create nothing there"
+        ),
+        _ => format!("to end it: {revocation}"),
+    }
 }
 
 pub(super) fn path_ok(facts: &PathFacts) -> String {
@@ -50,11 +63,14 @@ pub(super) fn path_ok(facts: &PathFacts) -> String {
     format!("only superusers and the database's owner can create in {path}")
 }
 
-pub(super) fn exposed(transport: Transport) -> String {
-    format!("connection: {transport}; who is between can read and alter what is sent")
+pub(super) fn exposed(transport: Transport, accepted: bool) -> String {
+    let accepted = if accepted { "; accepted by insecure = true" } else { "" };
+    format!("connection: {transport}; who is between can read and alter what is sent{accepted}")
 }
 
-pub(super) const VERIFY: &str = "to end it: sslmode=verify-full with sslrootcert=FILE, or system";
+pub(super) fn verify(remedy: &str) -> String {
+    format!("to end it: {remedy}")
+}
 
 pub(super) fn transport_ok(transport: Transport) -> String {
     format!("connection: {transport}")

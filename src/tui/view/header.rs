@@ -1,10 +1,11 @@
 //! The line that is always there, and the tabs.
 
 use crate::engine::model::transport::{CertificateCheck, Transport};
+use crate::tui::data::Session;
 use crate::tui::model::state::{Link, Model};
 use crate::tui::pane;
 use crate::tui::theme::Tone;
-use crate::tui::widget::paint::put;
+use crate::tui::widget::paint::{fit, put};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Modifier;
@@ -27,7 +28,13 @@ pub(super) fn banner(model: &Model, buffer: &mut Buffer, area: Rect) {
     let environment = s.target.environment;
     let word = format!(" {} ", environment.word().to_uppercase());
     let mut x = put(buffer, area.x, area.y, clock_x, &word, model.theme.banner(environment));
-    for (text, tone) in parts(model) {
+    let badges = badges(model, s);
+    let wide: usize = badges.iter().map(|(text, _)| text.width() + GAP).sum();
+    let room = usize::from(clock_x.saturating_sub(x)).saturating_sub(2);
+    let place = s.server.address.split('/').next().unwrap_or_default().replace("local socket", "local");
+    let place = format!("{}@{place}", s.target.name);
+    let place = (fit(&place, room.saturating_sub(wide + GAP).max(LEAST_PLACE)), Tone::Strong);
+    for (text, tone) in std::iter::once(place).chain(badges).chain(rest(s)) {
         let text = format!("  {text}");
         let fits = usize::from(clock_x.saturating_sub(x)) > text.width() + 1;
         if fits {
@@ -36,15 +43,19 @@ pub(super) fn banner(model: &Model, buffer: &mut Buffer, area: Rect) {
     }
 }
 
-fn parts(model: &Model) -> Vec<(String, Tone)> {
-    let Some(s) = &model.session else { return vec![] };
-    let place = s.server.address.split('/').next().unwrap_or_default().replace("local socket", "local");
-    let mut out = vec![(format!("{}@{place}", s.target.name), Tone::Strong)];
+/// Between two parts.
+const GAP: usize = 2;
+/// So much of the place is always there.
+const LEAST_PLACE: usize = 12;
+
+/// What an operator must not overlook: the place is cut before one of these is left out.
+fn badges(model: &Model, s: &Session) -> Vec<(String, Tone)> {
+    let mut out = vec![];
     if s.read_only {
         out.push(("READ-ONLY".into(), Tone::Accent));
     }
-    if let Some((badge, tone)) = transport(s.server.transport) {
-        out.push((badge, tone));
+    if s.server.transport.exposed() {
+        out.extend(transport(s.server.transport).map(|text| (text, Tone::Warn)));
     }
     if s.server.in_recovery {
         out.push(("STANDBY".into(), Tone::Warn));
@@ -68,6 +79,15 @@ fn parts(model: &Model) -> Vec<(String, Tone)> {
             Err(until) => (format!("window closed, opens in {}", clock(until)), Tone::Dim),
         });
     }
+    out
+}
+
+/// What is there where it fits.
+fn rest(s: &Session) -> Vec<(String, Tone)> {
+    let mut out = vec![];
+    if !s.server.transport.exposed() {
+        out.extend(transport(s.server.transport).map(|text| (text, Tone::Dim)));
+    }
     out.push((format!("pg {}", s.server.version), Tone::Dim));
     let reader = s.server.reader.as_ref().map_or_else(String::new, |r| format!(", read by {r}"));
     out.push((format!("role {}{reader}", s.server.role), Tone::Dim));
@@ -80,22 +100,16 @@ fn parts(model: &Model) -> Vec<(String, Tone)> {
     out
 }
 
-/// What the connection goes over, where it leaves this machine's sockets.
-fn transport(transport: Transport) -> Option<(String, Tone)> {
-    let tone = if transport.exposed() { Tone::Warn } else { Tone::Dim };
-    let words = match transport {
+/// What the connection goes over, where it is no socket of ours or root's.
+fn transport(transport: Transport) -> Option<String> {
+    Some(match transport {
         Transport::Socket => return None,
         Transport::SharedSocket => "SOCKET NOT VERIFIED".to_owned(),
         Transport::Plain { .. } => "NO TLS".to_owned(),
         Transport::Tls { version, verified: CertificateCheck::Full, .. } => format!("TLS {version}"),
-        Transport::Tls { version, verified: CertificateCheck::Ca, .. } => {
-            format!("TLS {version}, name not verified")
-        }
-        Transport::Tls { version, verified: CertificateCheck::No, .. } => {
-            format!("TLS {version}, NOT VERIFIED")
-        }
-    };
-    Some((words, tone))
+        Transport::Tls { verified: CertificateCheck::Ca, .. } => "TLS, NAME NOT VERIFIED".to_owned(),
+        Transport::Tls { verified: CertificateCheck::No, .. } => "TLS NOT VERIFIED".to_owned(),
+    })
 }
 
 /// Panes by number, with the number of their findings and the worst of them.
@@ -113,7 +127,7 @@ pub(super) fn tabs(model: &Model, buffer: &mut Buffer, area: Rect) {
         if let Some((tone, text)) = &tab.mark {
             x = put(buffer, x, area.y, area.right(), text, model.theme.tone(*tone));
         }
-        x = put(buffer, x, area.y, area.right(), widths.gap(), plain);
+        x = put(buffer, x, area.y, area.right(), widths.gap, plain);
     }
 }
 
@@ -129,13 +143,11 @@ pub(super) fn tab_at(model: &Model, width: u16, column: u16) -> Option<usize> {
 }
 
 /// How much room tabs take: as much as there is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Widths {
-    Wide,
-    /// One space between two.
-    Close,
-    /// Other panes than the one that is shown are called by the beginning of their names.
-    Short,
+#[derive(Debug, Clone, Copy)]
+struct Widths {
+    gap: &'static str,
+    /// Of the names of panes that are not shown.
+    letters: usize,
 }
 
 impl Widths {
@@ -143,11 +155,9 @@ impl Widths {
         let fits = |widths: &Self| {
             all.iter().enumerate().map(|(i, t)| t.width(i == model.pane, *widths)).sum::<usize>() <= width
         };
-        [Self::Wide, Self::Close].into_iter().find(fits).unwrap_or(Self::Short)
-    }
-
-    fn gap(self) -> &'static str {
-        if self == Self::Wide { " " } else { "" }
+        let last = Self { gap: "", letters: 3 };
+        let wide = Self { gap: " ", letters: usize::MAX };
+        [wide, Self { gap: "", ..wide }, Self { letters: 5, ..last }].into_iter().find(fits).unwrap_or(last)
     }
 }
 
@@ -157,18 +167,15 @@ struct Tab {
     mark: Option<(Tone, String)>,
 }
 
-/// So many letters of a name tell it from the others.
-const SHORT: usize = 4;
-
 impl Tab {
     fn title(&self, here: bool, widths: Widths) -> String {
-        let letters = if here || widths != Widths::Short { usize::MAX } else { SHORT };
+        let letters = if here { usize::MAX } else { widths.letters };
         format!("{} {}", self.key, self.name.chars().take(letters).collect::<String>())
     }
 
     fn width(&self, here: bool, widths: Widths) -> usize {
         let mark = self.mark.as_ref().map_or(0, |(_, text)| text.width());
-        1 + self.title(here, widths).width() + mark + widths.gap().len()
+        1 + self.title(here, widths).width() + mark + widths.gap.len()
     }
 }
 

@@ -70,9 +70,15 @@ async fn who_can_create_in_the_search_path_is_named_and_its_statements_end_it() 
          grant create on schema public to public",
     )
     .await;
+    // What is found as theirs runs with the rights of a role that only looks.
+    let looking = engine(&as_role(&database, "roles_looks"), PROFILE).await;
+    let report = observe(&looking, "roles/search-path").await;
+    assert_eq!((report.status.word(), report.findings.len()), ("warn", 2), "{report:?}");
+    assert!(!report.findings[0].message.contains("with the rights of"), "{report:?}");
     let engine = engine(&database.url(), PROFILE).await;
     let report = observe(&engine, "roles/search-path").await;
     assert_eq!(report.status.word(), "fail");
+    assert!(report.findings[0].message.contains("run with the rights of keeper"), "{report:?}");
     let ids: Vec<_> = report.findings.iter().map(|f| f.id.as_str()).collect();
     assert_eq!(ids, ["roles/search-path/creators/app", "roles/search-path/creators/public"]);
     assert!(report.findings[0].message.contains("role roles_creates"), "{report:?}");
