@@ -10,6 +10,10 @@ use crate::features::roles::sql::RolesSql;
 /// PostgreSQL's statements.
 pub(crate) struct PostgresRoles;
 
+/// They reach files, programs or sessions of others.
+const POWERS: &str =
+    "'pg_execute_server_program', 'pg_write_server_files', 'pg_read_server_files', 'pg_signal_backend'";
+
 // A READ ONLY transaction stops none of these: they write no row. Membership without INHERIT and SET counts, since who has
 // the right to grant it has it.
 const READER: &str = "
@@ -18,8 +22,7 @@ select current_user::text as role,
        array(select rolname::text from pg_roles
              where rolsuper and rolname <> current_user and pg_has_role(current_user, oid, 'member') order by 1) as as_superuser,
        array(select rolname::text from pg_roles
-             where rolname in ('pg_execute_server_program', 'pg_write_server_files', 'pg_read_server_files',
-                               'pg_signal_backend')
+             where rolname in (POWERS)
                and pg_has_role(current_user, oid, 'member') order by 1) as powers";
 
 const MIGHT: &str = "
@@ -27,8 +30,7 @@ select array(
   select r.rolname::text from pg_roles r
   where r.rolname in (current_user, $1)
     and exists (select from pg_roles p
-                where (p.rolsuper or p.rolname in ('pg_execute_server_program', 'pg_write_server_files',
-                                                   'pg_read_server_files', 'pg_signal_backend'))
+                where (p.rolsuper or p.rolname in (POWERS))
                   and pg_has_role(r.oid, p.oid, 'member'))
   order by 1) as powerful";
 
@@ -59,7 +61,7 @@ fn name(role: Option<&String>) -> String {
 
 impl RolesSql for PostgresRoles {
     fn reader(&self) -> Sql {
-        Sql::new(READER)
+        Sql::new(READER.replace("POWERS", POWERS))
     }
 
     fn creators(&self, schemas: &[String], own: &str) -> Sql {
@@ -67,7 +69,7 @@ impl RolesSql for PostgresRoles {
     }
 
     fn might(&self, role: &str) -> Sql {
-        Sql::new(MIGHT).bind([Param::from(role)])
+        Sql::new(MIGHT.replace("POWERS", POWERS)).bind([Param::from(role)])
     }
 
     fn revocation(&self, creator: &SchemaCreator, database: &str) -> String {
