@@ -20,6 +20,7 @@ mod journal;
 mod journal_schema;
 mod journal_state;
 mod keys;
+mod late_resume;
 mod least_privilege;
 mod limits;
 mod network;

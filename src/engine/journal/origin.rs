@@ -180,7 +180,7 @@ impl<'a> JudgedEntries<'a> {
         let believed = by.is_believed();
         if let Some(end) = self.ended.take() {
             // Where the answer to the outcome's COMMIT was lost, its writer comes back and writes it once more.
-            if entry.kind != "reconnected" || !believed || signer_of(entry) != signer_of(end) {
+            if entry.kind != "reconnected" || !believed || !self.are_of_one(entry, end) {
                 self.ended = Some(end);
                 let what = format!("the run ended with entry {}, and entry {} was added", end.seq, entry.seq);
                 return altered(what);
@@ -191,6 +191,13 @@ impl<'a> JudgedEntries<'a> {
             self.ended = Some(entry);
         }
         by
+    }
+
+    fn are_of_one(&self, entry: &Event, end: &Event) -> bool {
+        match (&entry.signed, &end.signed) {
+            (Some(one), Some(other)) => self.keys.are_of_one(&one.by, &other.by),
+            (one, other) => one.is_none() && other.is_none(),
+        }
     }
 
     fn writer(&self, entry: &Event) -> PlanOrigin {
@@ -233,10 +240,6 @@ impl<'a> JudgedEntries<'a> {
             stranger("its plan was not made here")
         }
     }
-}
-
-fn signer_of(entry: &Event) -> Option<&str> {
-    entry.signed.as_ref().map(|s| s.by.as_str())
 }
 
 /// It says that the run carries out this plan.

@@ -1,6 +1,6 @@
 //! Who wrote an entry, and how far that is believed here.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::Serialize;
 
@@ -150,6 +150,11 @@ impl<'s> KnownKeys<'s> {
         pin.map_or(Standing::Unconfirmed, |p| p.standing)
     }
 
+    /// Are these keys one, or both this installation's? It may have replaced one by the other between two entries.
+    pub(super) fn are_of_one(&self, a: &str, b: &str) -> bool {
+        a == b || [a, b].iter().all(|key| self.standing(key) == Standing::Own)
+    }
+
     /// Has this installation written it?
     pub fn is_own(&self, event: &Event) -> bool {
         let mine = |by: &str| self.standing(by) == Standing::Own;
@@ -215,6 +220,8 @@ impl<'s> KnownKeys<'s> {
     /// It says that it came after another key, which did not sign that, or which was replaced by another one.
     fn wrong_replacement(&self, i: &Installation) -> Option<String> {
         let old = i.replaces.as_ref()?;
+        // Where nobody here knows the old key nobody can tell, and the new one is believed no more for it.
+        self.key(old)?;
         let says = format!("installation {} says that it replaces {old}", i.shown());
         if !self.is_signed_replacement(i) {
             return Some(format!("{says}, which has not signed that"));
@@ -305,7 +312,7 @@ impl<'k, 's> Signatures<'k, 's> {
     fn after_end(&mut self, event: &Event, by: &str, standing: Standing) -> Option<String> {
         let run = event.run.as_ref()?;
         if let Some((end, writer)) = self.ended.get(run)
-            && (event.kind != "reconnected" || writer != by)
+            && (event.kind != "reconnected" || !self.keys.are_of_one(writer, by))
         {
             return Some(format!(
                 "entry {} ({}) is of run {run}, which ended with entry {end}: added",
@@ -382,14 +389,32 @@ impl<'k, 's> Signatures<'k, 's> {
         (self.unsigned, self.first)
     }
 
-    /// What is wrong with all of them together. A key is told in the transaction of its first entry.
+    /// The keys that a writer's key came after, one after the other, each of which has signed the next: that may have been
+    /// before it wrote here.
+    fn predecessors(&self) -> BTreeSet<&str> {
+        let mut out = BTreeSet::new();
+        let row = |key: &str| self.keys.listed.iter().find(|i| i.fingerprint == key);
+        for writer in self.writers.keys() {
+            let mut at = row(writer);
+            while let Some(i) = at.filter(|i| self.keys.is_signed_replacement(i)) {
+                let Some(old) = i.replaces.as_deref().filter(|old| out.insert(*old)) else { break };
+                at = row(old);
+            }
+        }
+        out
+    }
+
+    /// What is wrong with all of them together. A key is told in the transaction of its first entry, with its predecessors.
     pub fn findings(&self) -> Vec<String> {
         let listed = &self.keys.listed;
         let gone = self.writers.values().filter(|w| listed.iter().all(|i| i.fingerprint != w.fingerprint));
         let gone = gone.map(|w| {
             format!("installation {} is not listed any more: its row was removed or altered", w.who)
         });
-        let silent = listed.iter().filter(|i| !self.writers.contains_key(&i.fingerprint));
+        let predecessors = self.predecessors();
+        let silent = listed.iter().filter(|i| {
+            !self.writers.contains_key(&i.fingerprint) && !predecessors.contains(i.fingerprint.as_str())
+        });
         let silent = silent.map(|i| {
             format!("installation {} is listed and has written nothing: added or altered", i.shown())
         });
