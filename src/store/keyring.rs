@@ -361,8 +361,11 @@ impl Signer for Keyring {
     fn rotate(&self) -> Result<Installation> {
         if let Some(named) = &self.named {
             let why = format!("the key {} is named by MIDWATCH_KEY_FILE and kept by others", named.display());
-            return Err(Error::new(Class::Refused, why)
-                .hint("replace that file, and trust its fingerprint where it is read"));
+            let old = self.own()?.unwrap_or_default().fingerprint;
+            return Err(Error::new(Class::Refused, why).hint(format!(
+                "replace that file; then, here and where its entries are read: midwatch key untrust {old}, and midwatch key \
+                 trust for the new one"
+            )));
         }
         let (Some(old), Some(path)) = (self.read_or_make()?, self.key_path()) else {
             return Err(

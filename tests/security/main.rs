@@ -17,6 +17,7 @@ mod forger;
 mod fuzz;
 mod intruder;
 mod journal;
+mod journal_moved;
 mod journal_schema;
 mod journal_state;
 mod keys;
