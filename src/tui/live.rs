@@ -42,16 +42,16 @@ struct Held {
 
 /// Of a new plan, or of a run that another installation began.
 enum HeldGate {
-    Plan(Gate),
+    Plan(Box<Gate>),
     Run(Box<ResumeGate>),
 }
 
 impl HeldGate {
     fn confirm(self, typed: &TypedPhrase<'_>) -> std::result::Result<Approved, Box<(Self, Error)>> {
         match self {
-            Self::Plan(gate) => {
-                gate.confirm(typed).map_err(|denied| Box::new((Self::Plan(denied.gate), denied.why)))
-            }
+            Self::Plan(gate) => gate
+                .confirm(typed)
+                .map_err(|denied| Box::new((Self::Plan(Box::new(denied.gate)), denied.why))),
             Self::Run(gate) => gate.confirm(typed).map_err(|denied| {
                 let (gate, why) = *denied;
                 Box::new((Self::Run(Box::new(gate)), why))
@@ -218,7 +218,7 @@ impl Backend for Live {
             let (gate, ladder) = match engine.review(review, false).await {
                 Ok(gate) => {
                     let ladder = gate.ladder().clone();
-                    (Some(HeldGate::Plan(gate)), Ok(ladder))
+                    (Some(HeldGate::Plan(Box::new(gate))), Ok(ladder))
                 }
                 Err(why) => (None, Err(why.into())),
             };

@@ -222,7 +222,7 @@ async fn chain(
     }
     match copy.shorter(last) {
         Some(why) if journal.standby => {
-            out.unknown.push(format!("{why}; a standby may not have received it yet"))
+            out.unknown.push(format!("{why}; a standby may not have received it yet"));
         }
         why => out.not_as_seen(why),
     }

@@ -73,7 +73,7 @@ impl App {
     }
 
     /// The run gives way to its plan, which waits for the phrase.
-    pub(super) fn asks_for_phrase(&mut self, reviewed: Box<ReviewedPlan>, why: String) -> Vec<Effect> {
+    pub(super) fn asks_for_phrase(&mut self, reviewed: Box<ReviewedPlan>, why: &str) -> Vec<Effect> {
         let plan = reviewed.plan.id.clone();
         let Some(run) = self.model.run.take().filter(|r| r.done.is_none()) else {
             return vec![Effect::Discard(plan)];
