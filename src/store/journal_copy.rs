@@ -269,7 +269,7 @@ impl JournalCopy for JournalCopyFiles {
     fn part(&self, target: &Identity) -> Result<()> {
         let Some(dir) = &self.dir else { return Ok(()) };
         let path = own_place_of(dir, target);
-        let fail = |e: std::io::Error| failed("begin", &path, &e);
+        let fail = |e: std::io::Error| failed("make the mark beside", &path, &e);
         let _alone = alone(&path).map_err(fail)?;
         if read_mark(&path).map_err(fail)?.is_some() {
             return Ok(());
