@@ -139,7 +139,7 @@ pub(super) async fn resume(engine: &Engine, args: &ResumeArgs, out: &Output) -> 
             };
             match gate.confirm(&typed) {
                 Ok(approved) => run(engine, approved, out).await,
-                Err(why) => finish(&Done::refused(why), out),
+                Err(denied) => finish(&Done::refused(denied.1), out),
             }
         }
         None => {

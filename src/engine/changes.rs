@@ -143,6 +143,9 @@ impl Engine {
     /// Why a plan's file is refused for what signed it.
     fn not_ours(&self, plan: &Plan) -> Result<Option<String>> {
         let signer = &*self.parts.adapters.signer;
+        if origin::is_of_replaced_key(signer, plan)? {
+            return Ok(Some("it is signed with a key of this installation that was replaced since".into()));
+        }
         let (who, elsewhere) = match origin::of_file(signer, plan)? {
             PlanOrigin::Own => return Ok(None),
             PlanOrigin::Trusted { who } => (format!("installation {who} has made it"), true),
@@ -275,6 +278,7 @@ impl Engine {
             signer: &*self.parts.adapters.signer,
             target: &target,
             state: &state,
+            standby: server.in_recovery,
         };
         Ok(journal::verify::verify(&journal).await)
     }

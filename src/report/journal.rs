@@ -13,6 +13,9 @@ pub(super) fn verified(verified: &Verified) -> String {
     for line in &verified.compared {
         let _ = writeln!(text, "compared  {line}");
     }
+    if let Some(behind) = &verified.behind {
+        let _ = writeln!(text, "behind    {behind}");
+    }
     for line in &verified.accepted {
         let _ = writeln!(text, "accepted  {line}");
     }

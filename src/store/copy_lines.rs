@@ -10,6 +10,8 @@ use crate::engine::port::journal_copy::{Copied, CopiedEntry, Mark};
 
 /// A line is no longer than this (bytes): what has no end is no entry.
 const LINE: u64 = 16 << 20;
+/// A line of a batch is shorter than this (bytes).
+const TAIL: u64 = 64 << 10;
 /// Places of damage that are named.
 const NAMED: usize = 20;
 
@@ -38,6 +40,22 @@ fn ends_in_mid_line(file: &mut File) -> std::io::Result<bool> {
     let mut last = [0];
     file.read_exact(&mut last)?;
     Ok(last != *b"\n")
+}
+
+/// Number and hash of the last entry, where its line is whole and no longer than lines of batches are.
+pub(super) fn last_entry(path: &Path) -> std::io::Result<Option<(i64, String)>> {
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(e),
+    };
+    let length = file.metadata()?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
+    let mut tail = Vec::new();
+    file.take(TAIL).read_to_end(&mut tail)?;
+    let line = tail.strip_suffix(b"\n").and_then(|lines| lines.rsplit(|b| *b == b'\n').next());
+    let event = line.and_then(|line| serde_json::from_slice::<Event>(line).ok());
+    Ok(event.filter(|e| e.computed_hash() == e.hash).map(|e| (e.seq, e.hash)))
 }
 
 /// Takes half a line away, or ends a whole one; what it was.

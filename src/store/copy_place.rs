@@ -57,6 +57,11 @@ impl Kept {
             None => self.path.file_name().is_some_and(|name| is_named_for(&name.to_string_lossy(), target)),
         }
     }
+
+    /// Of this database by the address that it was seen at, not by what its server says of itself.
+    fn is_at(&self, target: &Identity) -> bool {
+        self.is_of(target) && self.seen().is_none_or(|seen| seen.address == target.address)
+    }
 }
 
 fn safe(text: &str) -> String {
@@ -99,18 +104,28 @@ fn all(dir: &Path) -> Vec<Kept> {
     copies.into_iter().filter_map(|name| Kept::at(dir.join(name))).collect()
 }
 
-/// Where the copy of this database is, or will be.
+/// Where the copy of this database is, or will be: what was seen at its address, else at another one of the same server.
 pub(super) fn place_of(dir: &Path, target: &Identity) -> PathBuf {
+    let is_at = |kept: &Kept| kept.is_at(target);
+    found(dir, target, is_at)
+        .or_else(|| found(dir, target, |kept| kept.is_of(target)))
+        .unwrap_or_else(|| own_place_of(dir, target))
+}
+
+/// The same of this address alone.
+pub(super) fn own_place_of(dir: &Path, target: &Identity) -> PathBuf {
+    found(dir, target, |kept| kept.is_at(target)).unwrap_or_else(|| free_place(dir, target))
+}
+
+fn found(dir: &Path, target: &Identity, is_its: impl Fn(&Kept) -> bool) -> Option<PathBuf> {
+    let own = Kept::at(dir.join(format!("{}{COPY}", stem(target)))).filter(&is_its);
+    let farthest = || all(dir).into_iter().filter(&is_its).max_by_key(Kept::seq);
+    own.or_else(farthest).map(|kept| kept.path)
+}
+
+fn free_place(dir: &Path, target: &Identity) -> PathBuf {
     let own = dir.join(format!("{}{COPY}", stem(target)));
-    let kept = Kept::at(own.clone());
-    if kept.as_ref().is_some_and(|k| k.is_of(target)) {
-        return own;
-    }
-    let of_it = all(dir).into_iter().filter(|k| k.is_of(target));
-    if let Some(found) = of_it.max_by_key(Kept::seq) {
-        return found.path;
-    }
-    if kept.is_none() {
+    if Kept::at(own.clone()).is_none() {
         return own;
     }
     // A copy of the cluster elsewhere has the same numbers and names.
@@ -118,16 +133,17 @@ pub(super) fn place_of(dir: &Path, target: &Identity) -> PathBuf {
     dir.join(format!("{}-{digest:.8}{COPY}", stem(target)))
 }
 
-/// All copies of this database.
+/// All copies of this database, as it was seen at this address.
 pub(super) fn places_of(dir: &Path, target: &Identity) -> Vec<PathBuf> {
-    all(dir).into_iter().filter(|k| k.is_of(target)).map(|k| k.path).collect()
+    all(dir).into_iter().filter(|k| k.is_at(target)).map(|k| k.path).collect()
 }
 
-/// What was seen of databases of this name that are, as far as is known, on another server.
+/// What was seen of databases of this name that are, as far as is known, on another server; also what was seen at this
+/// address of a server that had another identifier: one that was upgraded, or made anew and filled from a backup, has.
 pub(super) fn elsewhere(dir: &Path, target: &Identity) -> Vec<Mark> {
     let is_namesake = |seen: &Identity| {
         let systems = (&seen.system_identifier, &target.system_identifier);
-        let may_be_one = !matches!(systems, (Some(a), Some(b)) if a != b);
+        let may_be_one = !matches!(systems, (Some(a), Some(b)) if a != b) || seen.address == target.address;
         seen.dialect == target.dialect && seen.database == target.database && may_be_one
     };
     let others = all(dir).into_iter().filter(|k| !k.is_of(target) && k.seen().is_some_and(is_namesake));
@@ -188,5 +204,31 @@ mod tests {
         marked(&restored, 20, &target(2));
         assert_eq!(place_of(dir.path(), &target(3)), restored);
         assert_eq!(places_of(dir.path(), &target(3)), [name, restored]);
+    }
+
+    #[test]
+    fn what_was_seen_at_another_address_stays_as_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let (here, name) = (target(1), dir.path().join("7-1-shop.jsonl"));
+        marked(&name, 9, &here);
+        // A standby, or a copy of the disk: the server says the same of itself.
+        let there = Identity { address: "b:5432/shop".into(), ..target(1) };
+        assert_eq!(place_of(dir.path(), &there), name);
+        assert_ne!(own_place_of(dir.path(), &there), name);
+        assert_eq!(places_of(dir.path(), &there), <[PathBuf; 0]>::default());
+        marked(&own_place_of(dir.path(), &there), 0, &there);
+        assert_ne!(place_of(dir.path(), &there), name);
+        assert_eq!(place_of(dir.path(), &here), name);
+    }
+
+    #[test]
+    fn another_server_at_the_same_address_is_seen_elsewhere() {
+        let dir = tempfile::tempdir().unwrap();
+        marked(&dir.path().join("7-1-shop.jsonl"), 9, &target(1));
+        let upgraded = Identity { system_identifier: Some("8".into()), ..target(5) };
+        assert_eq!(place_of(dir.path(), &upgraded), dir.path().join("8-5-shop.jsonl"));
+        assert_eq!(elsewhere(dir.path(), &upgraded).len(), 1);
+        let another = Identity { address: "b:5432/shop".into(), ..upgraded };
+        assert_eq!(elsewhere(dir.path(), &another), []);
     }
 }

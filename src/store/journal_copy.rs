@@ -3,12 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufReader, Write as _};
+use std::io::{BufReader, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::copy_lines::{heal, read, read_lines};
-use super::copy_place::{elsewhere, mark_path, place_of, places_of, read_mark};
+use tokio::runtime::{Handle, RuntimeFlavor};
+
+use super::copy_lines::{heal, last_entry, read, read_lines};
+use super::copy_place::{elsewhere, mark_path, own_place_of, place_of, places_of, read_mark};
 use crate::disk;
 use crate::engine::model::clean;
 use crate::engine::model::error::{Error, Result};
@@ -46,14 +48,15 @@ impl JournalCopyFiles {
 
     /// Changes the mark; whoever calls holds the lock.
     fn change_mark(&self, target: &Identity, path: &Path, change: impl FnOnce(&mut Mark)) -> Result<()> {
-        let before = self.mark(target)?;
-        let mut mark = before.clone().unwrap_or_default();
+        let mut mark = self.mark(target)?.unwrap_or_default();
         change(&mut mark);
-        let knows_more = target.system_identifier.is_some();
+        // By whichever way it is reached next: it was seen where it was seen first.
+        let knows_more = target.system_identifier.is_some() && mark.is_at(target);
         if mark.seen.is_none() || knows_more {
             mark.seen = Some(target.clone());
         }
-        if Some(&mark) == before.as_ref() {
+        // What the copy's last line says is not in the mark's own file yet.
+        if matches!(read_mark(path), Ok(Some(Ok(saved))) if saved == mark) {
             return Ok(());
         }
         save_mark(path, &mark).map_err(|e| failed("keep how far the journal was seen, beside", path, &e))
@@ -61,7 +64,12 @@ impl JournalCopyFiles {
 }
 
 fn failed(what: &str, path: &Path, e: &std::io::Error) -> Error {
-    Error::unobserved(format!("failed to {what} {}: {e}", path.display()))
+    let error = Error::unobserved(format!("failed to {what} {}: {e}", path.display()));
+    if e.kind() == ErrorKind::TimedOut {
+        let lock = path.with_extension("lock");
+        return error.hint(format!("fuser {} names it: continue it (kill -CONT) or end it", lock.display()));
+    }
+    error
 }
 
 fn line_of(event: &Event) -> Result<String> {
@@ -78,7 +86,17 @@ fn make_dir(path: &Path) -> std::io::Result<()> {
 /// Nobody else writes this copy or its mark while the value lives.
 fn alone(path: &Path) -> std::io::Result<File> {
     make_dir(path)?;
-    disk::lock(&path.with_extension("lock"), PATIENCE)
+    let lock = path.with_extension("lock");
+    match disk::lock(&lock, Duration::ZERO) {
+        Err(e) if e.kind() == ErrorKind::TimedOut => waiting(|| disk::lock(&lock, PATIENCE)),
+        taken => taken,
+    }
+}
+
+/// Waits on this thread. What else it would carry on (heartbeats, the answer to a key) goes to another, where there is one.
+fn waiting<T>(wait: impl FnOnce() -> T) -> T {
+    let is_shared = |runtime: Handle| runtime.runtime_flavor() == RuntimeFlavor::MultiThread;
+    if Handle::try_current().is_ok_and(is_shared) { tokio::task::block_in_place(wait) } else { wait() }
 }
 
 fn save_mark(path: &Path, mark: &Mark) -> std::io::Result<()> {
@@ -148,9 +166,12 @@ impl JournalCopy for JournalCopyFiles {
             let _ = file.set_len(length);
             return Err(fail(e));
         }
-        if matches!(event.kind.as_str(), "intent" | "outcome") {
-            file.sync_all().map_err(fail)?;
+        if !matches!(event.kind.as_str(), "intent" | "resumed" | "outcome") {
+            // Until the run ends its last line says how far the journal was seen: a mark on the disk before the line is
+            // would accuse the copy after a power cut.
+            return Ok(());
         }
+        file.sync_all().map_err(fail)?;
         self.change_mark(target, &path, |mark| {
             mark.copied = mark.copied.max(event.seq);
             if event.signed.is_some() {
@@ -216,7 +237,11 @@ impl JournalCopy for JournalCopyFiles {
     fn mark(&self, target: &Identity) -> Result<Option<Mark>> {
         let Some(path) = self.path(target) else { return Ok(None) };
         let fail = |e: std::io::Error| failed("read how far the journal was seen, beside", &path, &e);
-        if let Some(Ok(mark)) = read_mark(&path).map_err(fail)? {
+        if let Some(Ok(mut mark)) = read_mark(&path).map_err(fail)? {
+            if let Some((seq, hash)) = last_entry(&path).map_err(fail)? {
+                mark.copied = mark.copied.max(seq);
+                see(&mut mark, seq, &hash);
+            }
             return Ok(Some(mark));
         }
         // None yet, or none that can be read: the copy's last entry was seen.
@@ -241,11 +266,22 @@ impl JournalCopy for JournalCopyFiles {
         self.passing
     }
 
-    fn accept(&self, target: &Identity, seq: i64, hash: &str) -> Result<Vec<String>> {
-        let (Some(dir), Some(path)) = (&self.dir, self.path(target)) else { return Ok(vec![]) };
+    fn part(&self, target: &Identity) -> Result<()> {
+        let Some(dir) = &self.dir else { return Ok(()) };
+        let path = own_place_of(dir, target);
+        let fail = |e: std::io::Error| failed("make the mark beside", &path, &e);
+        let _alone = alone(&path).map_err(fail)?;
+        if read_mark(&path).map_err(fail)?.is_some() {
+            return Ok(());
+        }
+        save_mark(&path, &Mark { seen: Some(target.clone()), ..Mark::default() }).map_err(fail)
+    }
+
+    fn accept(&self, target: &Identity, seen: Mark) -> Result<Vec<String>> {
+        let Some(dir) = &self.dir else { return Ok(vec![]) };
+        let path = own_place_of(dir, target);
         let fail = |e: std::io::Error| failed("set aside", &path, &e);
         let _alone = alone(&path).map_err(fail)?;
-        let mut mark = self.mark(target)?.unwrap_or_default();
         let mut kept = Vec::new();
         for copy in places_of(dir, target) {
             for file in [mark_path(&copy), copy] {
@@ -254,9 +290,8 @@ impl JournalCopy for JournalCopyFiles {
                 }
             }
         }
-        (mark.seq, mark.hash, mark.copied) = (seq, hash.to_owned(), 0);
-        mark.seen = Some(target.clone());
-        save_mark(&place_of(dir, target), &mark).map_err(fail)?;
+        let mark = Mark { copied: 0, seen: Some(target.clone()), ..seen };
+        save_mark(&own_place_of(dir, target), &mark).map_err(fail)?;
         Ok(kept)
     }
 
@@ -280,12 +315,57 @@ mod tests {
             seq,
             at: "t".into(),
             run: None,
-            kind: "note".into(),
+            kind: "outcome".into(),
             body: "{}".into(),
             prev: String::new(),
             hash: format!("h{seq}"),
             signed: None,
         }
+    }
+
+    fn batch(seq: i64) -> Event {
+        let mut event = Event { kind: "batch".into(), ..event(seq) };
+        event.hash = event.computed_hash();
+        event
+    }
+
+    #[test]
+    fn a_batch_flushes_nothing_and_a_power_cut_accuses_nobody() {
+        let (_dir, copy, target, path) = copy(1);
+        let whole = std::fs::read(&path).unwrap();
+        let saved = || std::os::unix::fs::MetadataExt::ino(&mark_path(&path).metadata().unwrap());
+        let before = saved();
+        (2..5).for_each(|seq| copy.append(&target, &batch(seq)).unwrap());
+        assert_eq!(saved(), before, "the mark was written for a batch");
+        let mark = copy.mark(&target).unwrap().unwrap();
+        assert_eq!((mark.seq, mark.hash.as_str(), mark.copied), (4, batch(4).hash.as_str(), 4));
+        copy.append(&target, &event(5)).unwrap();
+        assert!(std::fs::read_to_string(mark_path(&path)).unwrap().contains("\"copied\":5"));
+        std::fs::write(mark_path(&path), serde_json::to_vec(&Mark { seq: 1, copied: 1, ..mark }).unwrap())
+            .unwrap();
+        // Lines that never came to the disk.
+        std::fs::write(&path, whole).unwrap();
+        let mark = copy.mark(&target).unwrap().unwrap();
+        assert_eq!((mark.seq, mark.copied), (1, 1));
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn who_waits_for_the_lock_keeps_nobody_else_waiting() {
+        let (_dir, copy, target, path) = copy(1);
+        let lock = alone(&path).unwrap();
+        let (began, waits) = std::sync::mpsc::channel();
+        let append = tokio::spawn(async move {
+            // Its own worker has the next task, too.
+            let release = tokio::spawn(async move {
+                waits.recv().unwrap();
+                drop(lock);
+            });
+            began.send(()).unwrap();
+            let appended = copy.append(&target, &event(2));
+            release.await.unwrap();
+            appended
+        });
+        append.await.unwrap().unwrap();
     }
 
     fn copy(entries: i64) -> (tempfile::TempDir, JournalCopyFiles, Identity, PathBuf) {

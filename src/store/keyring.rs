@@ -1,8 +1,9 @@
 //! Keys of installations: our own (Ed25519, PKCS#8), and the list of those that were seen here.
 
+use std::collections::{HashMap, HashSet};
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use chrono::{SecondsFormat, Utc};
 use ring::rand::SystemRandom;
@@ -13,7 +14,7 @@ use super::KeyFile;
 use crate::disk;
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::installation::{Installation, Pin, Standing, fingerprint, replacement_text};
-use crate::engine::port::signer::Signer;
+use crate::engine::port::signer::{OwnKey, Signer};
 
 /// Our key's file in the state directory.
 const KEY: &str = "installation.key";
@@ -33,12 +34,28 @@ pub struct Keyring {
     named: Option<PathBuf>,
     label: String,
     earlier: KeyFile,
-    own: Arc<Mutex<Option<Arc<OwnKey>>>>,
 }
 
-struct OwnKey {
+/// Our key, as its file had it.
+#[derive(Debug)]
+struct KeyPair {
     pair: Ed25519KeyPair,
     told: Installation,
+    predecessors: Vec<Installation>,
+}
+
+impl OwnKey for KeyPair {
+    fn installation(&self) -> &Installation {
+        &self.told
+    }
+
+    fn predecessors(&self) -> &[Installation] {
+        &self.predecessors
+    }
+
+    fn sign(&self, text: &str) -> String {
+        hex::encode(self.pair.sign(text.as_bytes()).as_ref())
+    }
 }
 
 /// What a key that replaced another keeps of it.
@@ -46,6 +63,9 @@ struct OwnKey {
 struct Replaced {
     replaces: String,
     proof: String,
+    /// The row of the old key, which nobody can sign any more. Absent: an earlier version has replaced it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    old: Option<Installation>,
 }
 
 impl std::fmt::Debug for Keyring {
@@ -65,19 +85,11 @@ fn now() -> String {
 impl Keyring {
     /// `named`: the key's own file (`MIDWATCH_KEY_FILE`); `label`: `user@host`.
     pub fn new(dir: Option<PathBuf>, named: Option<PathBuf>, label: String) -> Self {
-        Self { earlier: KeyFile::new(dir.clone()), dir, named, label, own: Arc::default() }
+        Self { earlier: KeyFile::new(dir.clone()), dir, named, label }
     }
 
     /// Our key, made when it is first needed; none: it cannot be kept anywhere.
-    fn key(&self) -> Result<Option<Arc<OwnKey>>> {
-        let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
-        if own.is_none() {
-            *own = self.read_or_make()?.map(Arc::new);
-        }
-        Ok(own.clone())
-    }
-
-    fn read_or_make(&self) -> Result<Option<OwnKey>> {
+    fn read_or_make(&self) -> Result<Option<KeyPair>> {
         let Some(path) = self.key_path() else { return Ok(None) };
         match key_file(&path) {
             Ok(bytes) => self.opened(&path, &bytes).map(Some),
@@ -110,7 +122,7 @@ impl Keyring {
         self.named.clone().or_else(|| self.dir.as_ref().map(|d| d.join(KEY)))
     }
 
-    fn opened(&self, path: &Path, bytes: &[u8]) -> Result<OwnKey> {
+    fn opened(&self, path: &Path, bytes: &[u8]) -> Result<KeyPair> {
         let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(bytes).map_err(|e| {
             Error::unobserved(format!("failed to read the key {}: {e}", path.display()))
                 .hint("an Ed25519 key as PKCS#8 (DER): openssl genpkey -algorithm ed25519 -outform DER")
@@ -118,6 +130,7 @@ impl Keyring {
         let public_key = hex::encode(pair.public_key().as_ref());
         let fingerprint = fingerprint(&public_key).unwrap_or_default();
         let replaced = self.replaced(&fingerprint);
+        let predecessors = self.predecessors(&fingerprint);
         let told = Installation {
             fingerprint,
             public_key,
@@ -128,7 +141,7 @@ impl Keyring {
             signature: String::new(),
         };
         let signature = hex::encode(pair.sign(told.text().as_bytes()).as_ref());
-        Ok(OwnKey { pair, told: Installation { signature, ..told } })
+        Ok(KeyPair { pair, told: Installation { signature, ..told }, predecessors })
     }
 
     fn replaced_path(&self, fingerprint: &str) -> Option<PathBuf> {
@@ -137,6 +150,20 @@ impl Keyring {
 
     fn replaced(&self, fingerprint: &str) -> Option<Replaced> {
         serde_json::from_slice(&std::fs::read(self.replaced_path(fingerprint)?).ok()?).ok()
+    }
+
+    /// A file that others cannot write says it; a circle would have no end.
+    fn predecessors(&self, fingerprint: &str) -> Vec<Installation> {
+        let mut out: Vec<Installation> = Vec::new();
+        let mut key = fingerprint.to_owned();
+        while let Some(old) = self.replaced(&key).and_then(|replaced| replaced.old) {
+            if out.len() == MANY || out.iter().any(|known| known.fingerprint == old.fingerprint) {
+                break;
+            }
+            key.clone_from(&old.fingerprint);
+            out.push(old);
+        }
+        out
     }
 
     fn private_dir(&self) -> std::io::Result<()> {
@@ -181,7 +208,7 @@ impl Keyring {
 
     /// Adds what a journal names and is not known yet, and what follows from it for those that are.
     fn learn(&self, pins: &mut Vec<Pin>, seen: &[Installation], own: Option<&Installation>) {
-        for i in seen.iter().filter(|i| i.is_named_by_its_key()) {
+        for i in oldest_first(seen) {
             let is_own = own.is_some_and(|own| own.fingerprint == i.fingerprint);
             if let Some(pin) = pins.iter_mut().find(|p| p.fingerprint == i.fingerprint) {
                 // Its fingerprint was told before the key was seen.
@@ -223,6 +250,23 @@ impl Keyring {
     }
 }
 
+/// Each key after the one that it replaces, however they are listed: it is believed for that one's sake.
+fn oldest_first(seen: &[Installation]) -> Vec<&Installation> {
+    let listed: HashMap<&str, &Installation> =
+        seen.iter().filter(|i| i.is_named_by_its_key()).map(|i| (i.fingerprint.as_str(), i)).collect();
+    let (mut out, mut placed) = (Vec::new(), HashSet::new());
+    for i in seen {
+        let (mut newer, mut next) = (Vec::new(), Some(i.fingerprint.as_str()));
+        while let Some(found) = next.and_then(|key| listed.get(key)).filter(|i| placed.insert(&i.fingerprint))
+        {
+            newer.push(*found);
+            next = found.replaces.as_deref();
+        }
+        out.extend(newer.into_iter().rev());
+    }
+    out
+}
+
 /// A name, as long as it helps to tell one from another.
 fn label(name: &str) -> String {
     name.chars().take(NAME).collect()
@@ -238,12 +282,8 @@ fn whole(fingerprint: &str) -> Result<String> {
 }
 
 impl Signer for Keyring {
-    fn own(&self) -> Result<Option<Installation>> {
-        Ok(self.key()?.map(|key| key.told.clone()))
-    }
-
-    fn sign(&self, text: &str) -> Result<Option<String>> {
-        Ok(self.key()?.map(|key| hex::encode(key.pair.sign(text.as_bytes()).as_ref())))
+    fn key(&self) -> Result<Option<Arc<dyn OwnKey>>> {
+        Ok(self.read_or_make()?.map(|key| Arc::new(key) as Arc<dyn OwnKey>))
     }
 
     fn verifies(&self, public_key: &str, text: &str, signature: &str) -> bool {
@@ -321,10 +361,13 @@ impl Signer for Keyring {
     fn rotate(&self) -> Result<Installation> {
         if let Some(named) = &self.named {
             let why = format!("the key {} is named by MIDWATCH_KEY_FILE and kept by others", named.display());
-            return Err(Error::new(Class::Refused, why)
-                .hint("replace that file, and trust its fingerprint where it is read"));
+            let old = self.own()?.unwrap_or_default().fingerprint;
+            return Err(Error::new(Class::Refused, why).hint(format!(
+                "replace that file; then, here and where its entries are read: midwatch key untrust {old}, and midwatch key \
+                 trust for the new one"
+            )));
         }
-        let (Some(old), Some(path)) = (self.key()?, self.key_path()) else {
+        let (Some(old), Some(path)) = (self.read_or_make()?, self.key_path()) else {
             return Err(
                 Error::usage("no key can be kept here").hint("set HOME, or state_dir in midwatch.toml")
             );
@@ -335,8 +378,11 @@ impl Signer for Keyring {
         let public_key = hex::encode(pair.public_key().as_ref());
         let name = fingerprint(&public_key).unwrap_or_default();
         let proof = old.pair.sign(replacement_text(&old.told.fingerprint, &public_key).as_bytes());
-        let replaced =
-            Replaced { replaces: old.told.fingerprint.clone(), proof: hex::encode(proof.as_ref()) };
+        let replaced = Replaced {
+            replaces: old.told.fingerprint.clone(),
+            proof: hex::encode(proof.as_ref()),
+            old: Some(old.told.clone()),
+        };
         self.pin(std::slice::from_ref(&old.told))?;
         // The proof first: without it the new key would be a stranger's.
         if let Some(beside) = self.replaced_path(&name) {
@@ -344,7 +390,6 @@ impl Signer for Keyring {
             disk::save(&beside, &bytes).map_err(|e| failed("keep", &beside, &e))?;
         }
         disk::save(&path, &bytes).map_err(|e| failed("keep the key", &path, &e))?;
-        *self.own.lock().unwrap_or_else(PoisonError::into_inner) = None;
         let own = self.own()?.unwrap_or_default();
         self.pin(std::slice::from_ref(&own))?;
         Ok(own)
@@ -394,7 +439,7 @@ mod tests {
         assert_eq!(own.public_key, again.own().unwrap().unwrap().public_key);
         assert!(own.is_named_by_its_key());
         assert!(first.verifies(&own.public_key, &own.text(), &own.signature));
-        let signature = first.sign("text").unwrap().unwrap();
+        let signature = first.key().unwrap().unwrap().sign("text");
         assert!(again.verifies(&own.public_key, "text", &signature));
         assert!(!again.verifies(&own.public_key, "another", &signature));
         let mode = |p: &Path| std::fs::metadata(p).unwrap().permissions().mode() & 0o777;
@@ -431,6 +476,25 @@ mod tests {
         assert_eq!(standing(&second), Some(Standing::Trusted));
         let own = there.pins().unwrap();
         assert!(own.iter().all(|p| p.standing == Standing::Own), "{own:?}");
+    }
+
+    #[test]
+    fn a_key_that_was_replaced_twice_between_two_looks_is_followed() {
+        let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (here, there) = (keyring(here.path()), keyring(there.path()));
+        let first = there.own().unwrap().unwrap();
+        here.trust(&first.fingerprint).unwrap();
+        let (second, third) = (there.rotate().unwrap(), there.rotate().unwrap());
+        let key = there.key().unwrap().unwrap();
+        let names = |all: &[Installation]| all.iter().map(|i| i.fingerprint.clone()).collect::<Vec<_>>();
+        assert_eq!(names(key.predecessors()), names(&[second.clone(), first.clone()]));
+        for old in key.predecessors() {
+            assert!(here.verifies(&old.public_key, &old.text(), &old.signature), "{old:?}");
+        }
+        // In any order.
+        here.pin(&[third.clone(), second, first]).unwrap();
+        let pins = here.pins().unwrap();
+        assert!(pins.iter().all(|p| p.standing == Standing::Trusted), "{pins:?}");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What the console needs of the engine. The loop's tests put a fake behind it.
 
-use crate::tui::data::{Journal, ReviewedPlan, RunDetail, Session, TypedConfirmation};
+use crate::tui::data::{Journal, Resumed, ReviewedPlan, RunDetail, Session, TypedConfirmation};
 
 use crate::engine::check::kind::CheckProgressSink;
 use crate::engine::check::paging::{Page, PageRequest, RowSource};
@@ -57,8 +57,8 @@ pub trait Backend: Send + Sync {
         typed: TypedConfirmation,
         watcher: ProgressSink<'a>,
     ) -> Fut<'a, Result<Done>>;
-    /// Goes on with an unfinished run; `None`: there was nothing left to do.
-    fn resume<'a>(&'a self, run: String, watcher: ProgressSink<'a>) -> Fut<'a, Result<Option<Done>>>;
+    /// Resumes an unfinished run, or asks for its phrase: that of another installation is confirmed by [`Backend::apply`].
+    fn resume<'a>(&'a self, run: String, watcher: ProgressSink<'a>) -> Fut<'a, Result<Resumed>>;
     /// Asks something of the run under way.
     fn control(&self, wish: ControlRequest);
     /// Stops the run under way after its batch, for a signal.

@@ -4,6 +4,7 @@ use crate::engine::gate::guard::Ladder;
 use crate::engine::model::diff::PlannedRow;
 use crate::engine::model::event::Event;
 use crate::engine::model::plan::Plan;
+use crate::engine::model::progress::Done;
 use crate::engine::model::record::{Listed, RunRecord};
 use crate::engine::model::report::CheckId;
 use crate::engine::model::target::{ServerInfo, TargetInfo};
@@ -48,6 +49,22 @@ pub struct ReviewedPlan {
     pub plan: Plan,
     /// How it is confirmed, or why it cannot be.
     pub gate: std::result::Result<Ladder, Failure>,
+}
+
+/// What became of an unfinished run that was to be resumed.
+#[derive(Debug, Clone)]
+pub enum Resumed {
+    /// It was resumed, and ended so.
+    Ended(Box<Done>),
+    /// There was nothing left to do.
+    Nothing,
+    /// Nothing was done yet: its plan is another installation's. It is kept as a new plan is, and confirmed as one.
+    Asks {
+        /// The plan and its ladder.
+        reviewed: Box<ReviewedPlan>,
+        /// Why it is asked for.
+        why: String,
+    },
 }
 
 /// What was typed to confirm a plan.

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
 
+use crate::engine::changes::Resumption;
 use crate::engine::check::kind::{CheckProgressSink, CheckSpec};
 use crate::engine::check::paging::{Page, PageRequest, RowSource};
-use crate::engine::gate::guard::{Approved, Gate, TypedPhrase};
+use crate::engine::gate::guard::{Approved, Gate, ResumeGate, TypedPhrase};
 use crate::engine::model::blocker::Blocker;
 use crate::engine::model::diff::PlannedRow;
 use crate::engine::model::error::{Class, Error, Result};
@@ -27,13 +28,36 @@ use crate::launch::{Connect, Overrides};
 use crate::profile::{Config, Selected};
 use crate::report::table::RowCell;
 use crate::tui::backend::Backend;
-use crate::tui::data::{DRIFTED, Journal, RUNS, ReviewedPlan, RunDetail, Session, TypedConfirmation};
+use crate::tui::data::{
+    DRIFTED, Journal, RUNS, Resumed, ReviewedPlan, RunDetail, Session, TypedConfirmation,
+};
 
-/// A plan, its rows, the engine that made it, and the gate while nobody has passed it.
+/// A plan's rows, the engine that made it, and the gate while nobody has passed it.
 struct Held {
     engine: Arc<Engine>,
-    rows: Arc<dyn RowSet>,
-    gate: Option<Gate>,
+    /// None: they are in the journal.
+    rows: Option<Arc<dyn RowSet>>,
+    gate: Option<HeldGate>,
+}
+
+/// Of a new plan, or of a run that another installation began.
+enum HeldGate {
+    Plan(Box<Gate>),
+    Run(Box<ResumeGate>),
+}
+
+impl HeldGate {
+    fn confirm(self, typed: &TypedPhrase<'_>) -> std::result::Result<Approved, Box<(Self, Error)>> {
+        match self {
+            Self::Plan(gate) => gate
+                .confirm(typed)
+                .map_err(|denied| Box::new((Self::Plan(Box::new(denied.gate)), denied.why))),
+            Self::Run(gate) => gate.confirm(typed).map_err(|denied| {
+                let (gate, why) = *denied;
+                Box::new((Self::Run(Box::new(gate)), why))
+            }),
+        }
+    }
 }
 
 /// The real one.
@@ -102,10 +126,20 @@ impl Live {
         match gate.confirm(&words) {
             Ok(approved) => Ok((Arc::clone(&held.engine), approved)),
             Err(denied) => {
-                held.gate = Some(denied.gate);
-                Err(denied.why)
+                let (gate, why) = *denied;
+                held.gate = Some(gate);
+                Err(why)
             }
         }
+    }
+
+    /// Keeps the gate of an unfinished run until its phrase is typed.
+    fn asks(&self, engine: Arc<Engine>, gate: Box<ResumeGate>) -> Resumed {
+        let (plan, why) = (gate.plan().clone(), gate.why().to_owned());
+        let reviewed = Box::new(ReviewedPlan { plan, gate: Ok(gate.ladder().clone()) });
+        let held = Held { engine, rows: None, gate: Some(HeldGate::Run(gate)) };
+        lock(&self.plans).insert(reviewed.plan.id.clone(), held);
+        Resumed::Asks { reviewed, why }
     }
 
     async fn run(&self, engine: &Engine, approved: Approved, watcher: ProgressSink<'_>) -> Done {
@@ -184,18 +218,18 @@ impl Backend for Live {
             let (gate, ladder) = match engine.review(review, false).await {
                 Ok(gate) => {
                     let ladder = gate.ladder().clone();
-                    (Some(gate), Ok(ladder))
+                    (Some(HeldGate::Plan(Box::new(gate))), Ok(ladder))
                 }
                 Err(why) => (None, Err(why.into())),
             };
-            lock(&self.plans).insert(plan.id.clone(), Held { engine, rows, gate });
+            lock(&self.plans).insert(plan.id.clone(), Held { engine, rows: Some(rows), gate });
             Ok(ReviewedPlan { plan, gate: ladder })
         })
     }
 
     fn planned_rows(&self, plan: String, from: u64, limit: usize) -> Fut<'_, Result<Vec<PlannedRow>>> {
         Box::pin(async move {
-            let rows = lock(&self.plans).get(&plan).map(|h| Arc::clone(&h.rows));
+            let rows = lock(&self.plans).get(&plan).and_then(|h| h.rows.clone());
             let rows = rows
                 .ok_or_else(|| Error::unobserved("the plan's rows are no longer kept").hint("plan again"))?;
             // Unpacked from a file of ours: not on a thread that others wait for.
@@ -221,12 +255,16 @@ impl Backend for Live {
         })
     }
 
-    fn resume<'a>(&'a self, run: String, watcher: ProgressSink<'a>) -> Fut<'a, Result<Option<Done>>> {
+    fn resume<'a>(&'a self, run: String, watcher: ProgressSink<'a>) -> Fut<'a, Result<Resumed>> {
         Box::pin(async move {
             let engine = self.engine()?;
-            match engine.review_resume(&run).await? {
-                Some(approved) => Ok(Some(self.run(&engine, approved, watcher).await)),
-                None => Ok(None),
+            match engine.review_resumption(&run, false).await? {
+                None => Ok(Resumed::Nothing),
+                Some(Resumption::Approved(approved)) => {
+                    Ok(Resumed::Ended(Box::new(self.run(&engine, *approved, watcher).await)))
+                }
+                Some(Resumption::Refused { why, .. }) => Err(why),
+                Some(Resumption::Foreign(gate)) => Ok(self.asks(engine, gate)),
             }
         })
     }

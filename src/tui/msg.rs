@@ -111,6 +111,13 @@ pub enum Msg {
     Progress(Box<Progress>),
     /// Our run has ended; `None`: there was nothing left to go on with. A failure: it never began.
     RunDone(Result<Option<Box<Done>>, Box<Failure>>),
+    /// The run that was to be resumed is another installation's: its plan is shown, and its phrase asked for.
+    AsksForPhrase {
+        /// The plan and its ladder.
+        reviewed: Box<ReviewedPlan>,
+        /// Why.
+        why: String,
+    },
     /// The journal's latest runs.
     Runs(Result<Box<Journal>, Box<Failure>>),
     /// Everything about a run.

@@ -16,6 +16,7 @@ use super::view;
 use crate::engine::check::paging::PageRequest;
 use crate::engine::model::clean;
 use crate::log::LogRing;
+use crate::tui::data::Resumed;
 use crate::tui::failure::Failure;
 use crate::tui::msg::{Effect, Key, Msg};
 
@@ -327,10 +328,12 @@ async fn maintain(
             let done = backend.apply(plan, typed, &watcher).await;
             Msg::RunDone(done.map(|d| Some(Box::new(d))).map_err(failure))
         }
-        Effect::Resume(run) => {
-            let done = backend.resume(run, &watcher).await;
-            Msg::RunDone(done.map(|d| d.map(Box::new)).map_err(failure))
-        }
+        Effect::Resume(run) => match backend.resume(run, &watcher).await {
+            Ok(Resumed::Ended(done)) => Msg::RunDone(Ok(Some(done))),
+            Ok(Resumed::Nothing) => Msg::RunDone(Ok(None)),
+            Ok(Resumed::Asks { reviewed, why }) => Msg::AsksForPhrase { reviewed, why },
+            Err(e) => Msg::RunDone(Err(failure(e))),
+        },
         Effect::Room(name) => {
             let result = backend.room(name.clone()).await.map(Box::new).map_err(failure);
             Msg::Room { name, result }

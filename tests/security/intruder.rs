@@ -39,6 +39,12 @@ impl Key {
     fn sign(&self, text: &str) -> String {
         hex::encode(self.pair.sign(text.as_bytes()).as_ref())
     }
+
+    /// Its signature of an entry with this hash.
+    pub(crate) fn entry(&self, target: &str, counter: i64, hash: &str) -> String {
+        let (by, signature) = (self.fingerprint.clone(), String::new());
+        self.sign(&EntrySignature { by, target: target.into(), counter, signature }.text(hash))
+    }
 }
 
 pub(crate) struct Intruder<'d> {

@@ -2,8 +2,11 @@
 
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt};
 
+use midwatch::engine::model::progress::Control;
+use midwatch::engine::model::record::Outcome;
 use serde_json::{Value, json};
 
+use crate::common::demo_database;
 use crate::desk::Desk;
 use crate::intruder::{Intruder, Key};
 
@@ -51,6 +54,58 @@ async fn a_key_that_was_replaced_signs_nothing_any_more() {
     assert!(standing.iter().all(|s| s == "unconfirmed"), "{listed:#}");
     let found = findings(&desk);
     assert!(found.contains("the old key was used after that"), "{found}");
+}
+
+/// At 03c73d6 a console that was open while a shell replaced the key signed on with the old one, after entries of the new:
+/// `journal verify` ended with 1 for ever, for everybody. (4eabe32 had no keys.)
+#[tokio::test]
+async fn a_console_that_was_open_before_signs_with_the_new_key() {
+    let desk = Desk::new().await;
+    desk.applied("first.json", &["plan", "backfill", "--set", "limit=8"]);
+    let console = desk.engine().await;
+    let signer = &console.adapters().signer;
+    let before = signer.own().unwrap().unwrap().fingerprint;
+    let (run, _) = desk.interrupted("plan.json").await;
+    assert_eq!(desk.json(&["key", "rotate"]).0, 0);
+    Intruder::admitted(&desk).await;
+    assert_ne!(own_key(&desk), before);
+    let approved = console.review_resume(&run).await.unwrap().unwrap();
+    let done = console.run(approved, &Control::default(), &|_| ()).await;
+    assert_eq!(done.outcome, Outcome::Applied, "{done:?}");
+    let signers = "select count(distinct installation)::text from midwatch.events where seq >
+                   (select min(seq) from midwatch.events where installation = (select installation from midwatch.events order by seq desc limit 1))";
+    assert_eq!(desk.value(signers).await, "1", "the old key has signed after the new one");
+    let (code, value) = desk.json(&["journal", "verify"]);
+    assert_eq!(code, 0, "{value:#}");
+}
+
+/// At 03c73d6 a key that was replaced before its installation came to a database was an accusation there: "says that it
+/// replaces …, which has not signed that" for who never saw the old key, and "has another key than …, which is trusted under
+/// that name" for who trusted it, both for ever. (4eabe32 had no keys.)
+#[tokio::test]
+async fn a_key_that_was_replaced_elsewhere_accuses_nobody() {
+    let desk = Desk::new().await;
+    desk.applied("first.json", &["plan", "backfill", "--set", "limit=8"]);
+    let (elsewhere, _) = demo_database("hithonix", 4_000).await;
+    let there = || {
+        let mut other = desk.another();
+        (other.database, other.url) = (elsewhere.name.clone(), elsewhere.url());
+        other.configure("");
+        other
+    };
+    let (knows, stranger) = (there(), there());
+    assert_eq!(knows.json(&["key", "trust", &own_key(&desk)]).0, 0);
+    for _ in 0..2 {
+        assert_eq!(desk.json(&["key", "rotate"]).0, 0);
+    }
+    let config = desk.file("midwatch.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, text.replace(&desk.url, &elsewhere.url())).unwrap();
+    desk.applied("second.json", &["plan", "backfill", "--set", "limit=8"]);
+    for (desk, wanted) in [(&desk, 0), (&knows, 0), (&stranger, 5)] {
+        let (code, value) = desk.json(&["journal", "verify"]);
+        assert_eq!((code, &value["journal"]["findings"]), (wanted, &json!([])), "{value:#}");
+    }
 }
 
 /// At ec6755a there was no way back from `key trust`.

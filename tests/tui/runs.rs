@@ -20,7 +20,7 @@ use midwatch::engine::port::reader::Fut;
 use midwatch::features::switchover::status::SwitchoverStatus;
 use midwatch::report::table::RowCell;
 use midwatch::tui::backend::Backend;
-use midwatch::tui::data::{Journal, ReviewedPlan, RunDetail, Session, TypedConfirmation};
+use midwatch::tui::data::{Journal, Resumed, ReviewedPlan, RunDetail, Session, TypedConfirmation};
 use midwatch::tui::msg::Msg;
 use midwatch::tui::runtime::{Runtime, RuntimeEvent};
 use ratatui::Terminal;
@@ -151,10 +151,10 @@ impl Backend for Fake {
             Ok(done(Outcome::Applied))
         })
     }
-    fn resume<'a>(&'a self, _: String, watcher: ProgressSink<'a>) -> Fut<'a, Result<Option<Done>>> {
+    fn resume<'a>(&'a self, _: String, watcher: ProgressSink<'a>) -> Fut<'a, Result<Resumed>> {
         Box::pin(async move {
             watcher(progress(Phase::Working, 400));
-            Ok(Some(done(Outcome::Applied)))
+            Ok(Resumed::Ended(Box::new(done(Outcome::Applied))))
         })
     }
     fn control(&self, wish: ControlRequest) {

@@ -78,8 +78,7 @@ impl PgWriters {
         let mut work = session::open(&self.connection, terms, &session::WORK).await?;
         let plan = approved.plan();
         session::check_identity(&mut work, &plan.identity).await?;
-        let signing =
-            Signing { signer: Arc::clone(&terms.signer), target: plan.identity.signed_name(), listed: false };
+        let signing = Signing::new(Arc::clone(&terms.signer), plan.identity.signed_name());
         Ok(PgWriter {
             signing,
             digest: plan.digest.clone(),
@@ -168,6 +167,7 @@ impl PgWriter {
         self.watchdog.forget();
         if self.lock.check().await.is_err() {
             self.lock = lock::take(&self.connection, &self.terms, GONE).await?;
+            self.signing.renew();
         }
         self.work = session::open(&self.connection, &self.terms, &session::WORK).await?;
         self.name = session::name(&mut self.work).await?;

@@ -8,6 +8,7 @@ use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::identity::Identity;
 use crate::engine::model::plan::Plan;
 use crate::engine::model::target::ServerInfo;
+use crate::engine::plan::accept;
 use crate::engine::plan::operation::renaming_word;
 use crate::engine::run::executor;
 
@@ -96,6 +97,9 @@ impl Engine {
             return Err(refuse(why, "nothing was done; undo takes back what the run did".into()));
         }
         let refused = match (&origin.plan, origin.ended) {
+            (PlanOrigin::Altered { .. }, _) if origin.not_as_seen => {
+                Some(refuse(note.clone(), format!("nothing was done: {}", accept::HINT)))
+            }
             (PlanOrigin::Altered { .. }, _) => Some(refuse(note.clone(), verify.into())),
             (_, Some(entry)) => {
                 let why = format!(

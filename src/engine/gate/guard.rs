@@ -187,7 +187,17 @@ impl ResumeGate {
         &self.unfinished.plan
     }
 
+    /// What must be typed.
+    pub fn ladder(&self) -> &Ladder {
+        &self.ladder
+    }
+
     /// Why it is not gone on with as it is.
+    pub fn why(&self) -> &str {
+        &self.why
+    }
+
+    /// The same to who has typed nothing.
     pub fn refusal(&self) -> Error {
         let UnfinishedRun { run, plan, .. } = &self.unfinished;
         let target = self.ladder.database.as_ref().map(|d| format!(" --confirm-target {d}"));
@@ -198,10 +208,15 @@ impl ResumeGate {
         ))
     }
 
-    /// Byte for byte, or not at all.
-    pub fn confirm(self, typed: &TypedPhrase<'_>) -> Result<Approved, Error> {
-        self.ladder.accepts(&self.unfinished.plan, typed).map_err(|e| e.context(&self.why))?;
-        Ok(self.unfinished.approved())
+    /// Byte for byte, or not at all; the gate is as before then.
+    pub fn confirm(self, typed: &TypedPhrase<'_>) -> Result<Approved, Box<(Self, Error)>> {
+        match self.ladder.accepts(&self.unfinished.plan, typed) {
+            Ok(()) => Ok(self.unfinished.approved()),
+            Err(e) => {
+                let why = e.context(&self.why);
+                Err(Box::new((self, why)))
+            }
+        }
     }
 }
 
@@ -224,9 +239,6 @@ impl Ladder {
         {
             let wait = (opens_at - typed.at).num_seconds() + 1;
             return Err(refused(format!("read it first: it can be confirmed in {wait} s")));
-        }
-        if typed.at >= plan.expires_at {
-            return Err(expired(plan, typed.at));
         }
         Ok(())
     }
@@ -255,7 +267,10 @@ impl Gate {
 
     /// Byte for byte, or not at all.
     pub fn confirm(self, typed: &TypedPhrase<'_>) -> Result<Approved, Box<Denied>> {
-        if let Err(why) = self.ladder.accepts(&self.plan, typed) {
+        let accepted = self.ladder.accepts(&self.plan, typed);
+        let alive =
+            || if typed.at < self.plan.expires_at { Ok(()) } else { Err(expired(&self.plan, typed.at)) };
+        if let Err(why) = accepted.and_then(|()| alive()) {
             return Err(Box::new(Denied { gate: self, why }));
         }
         Ok(Approved { work: Work::Apply { plan: Box::new(self.plan), rows: self.rows } })
@@ -296,14 +311,14 @@ impl Guard {
         now: &Circumstances<'_>,
     ) -> Result<Gate, Error> {
         self.circumstances(bootstraps, now)?;
+        if now.now >= plan.expires_at {
+            return Err(expired(&plan, now.now));
+        }
         let ladder = self.ladder(&plan, risk, now)?;
         Ok(Gate { plan, rows, ladder })
     }
 
     fn ladder(&self, plan: &Plan, risk: Risk, now: &Circumstances<'_>) -> Result<Ladder, Error> {
-        if now.now >= plan.expires_at {
-            return Err(expired(plan, now.now));
-        }
         if let Some(failed) = plan.preflight.iter().find(|p| p.status.blocks()) {
             return Err(refused(format!("preflight {}: {}", failed.id, failed.message)));
         }
@@ -327,7 +342,9 @@ impl Guard {
         Ok(unfinished.approved())
     }
 
-    /// May an unfinished run go on whose plan this installation has not signed? It is confirmed as a new plan is.
+    /// May an unfinished run go on whose plan this installation has not signed? It is confirmed as a new plan is, at any
+    /// time: a plan expires before its run begins, since rows move meanwhile, and what is left of a run is compared with
+    /// its planned rows batch by batch. A half-done change is not left so for its age.
     pub fn resume_foreign(
         &self,
         unfinished: UnfinishedRun,

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::engine::journal::signatures::KnownKeys;
+use crate::engine::journal::signatures::{ACCEPTED, KnownKeys, Signed, SignedElsewhere};
 use crate::engine::model::error::Result;
 use crate::engine::model::event::Event;
 use crate::engine::model::identity::Identity;
+use crate::engine::model::installation::Standing;
 use crate::engine::port::journal_copy::{CopiedEntry, JournalCopy, Mark};
 use crate::engine::port::journal_sql::EventFilter;
 use crate::engine::port::reader::{ReadOptions, Reader, Snapshot};
@@ -25,8 +26,14 @@ pub(super) struct CopyCheck {
     mark: Option<Mark>,
     /// What was seen on other servers, and that it is here.
     elsewhere: Vec<(Mark, bool)>,
+    /// The same at this address, when another server was there.
+    before: Vec<(Mark, bool)>,
     is_passing: bool,
+    /// The server may not have all of it yet.
+    standby: bool,
     last: i64,
+    /// The last entry of the journal that was read.
+    read_to: i64,
     compared: u64,
     /// Entries that this installation has written for this database.
     own: u64,
@@ -36,10 +43,20 @@ pub(super) struct CopyCheck {
 }
 
 impl CopyCheck {
-    /// All of it, and how far the journal was seen.
-    pub(super) fn read(copy: &dyn JournalCopy, target: &Identity) -> Self {
-        let mut out = Self { is_passing: copy.is_passing(), ..Self::default() };
-        out.elsewhere = copy.elsewhere(target).into_iter().map(|mark| (mark, false)).collect();
+    /// All of it, and how far the journal was seen. `elsewhere`: what is kept is of another one ([`seen_elsewhere`]).
+    pub(super) fn read(
+        copy: &dyn JournalCopy,
+        target: &Identity,
+        elsewhere: Option<&Mark>,
+        standby: bool,
+    ) -> Self {
+        let mut out = Self { is_passing: copy.is_passing(), standby, ..Self::default() };
+        let others = copy.elsewhere(target).into_iter().chain(elsewhere.cloned());
+        (out.before, out.elsewhere) =
+            others.map(|mark| (mark, false)).partition(|(mark, _)| mark.is_at(target));
+        if elsewhere.is_some() {
+            return out;
+        }
         match copy.mark(target) {
             Ok(mark) => out.mark = mark,
             Err(e) => out
@@ -72,7 +89,8 @@ impl CopyCheck {
     pub(super) fn next(&mut self, event: &Event, own: bool) -> Vec<String> {
         let mut wrong = Vec::new();
         self.own += u64::from(own);
-        for (mark, is_here) in &mut self.elsewhere {
+        self.read_to = event.seq;
+        for (mark, is_here) in self.elsewhere.iter_mut().chain(&mut self.before) {
             *is_here |= mark.seq == event.seq && mark.hash == event.hash;
         }
         if self.mark.as_ref().is_some_and(|m| m.seq == event.seq && m.hash != event.hash) {
@@ -107,7 +125,8 @@ impl CopyCheck {
         }
         let mut unknown = Vec::new();
         if read_to_end {
-            let strange = self.entries.iter().map(|(seq, entry)| {
+            let to_come = |seq: i64| self.standby && seq > self.read_to;
+            let strange = self.entries.iter().filter(|(seq, _)| !to_come(**seq)).map(|(seq, entry)| {
                 format!("entry {seq} ({}) is in the copy and not in the journal", entry.kind)
             });
             self.findings.extend(strange);
@@ -115,8 +134,10 @@ impl CopyCheck {
                 self.nothing_is_kept(&mut unknown);
             }
         }
+        let replaced = if read_to_end && self.mark.is_none() { self.replaced() } else { vec![] };
         CopyVerdict {
             place: self.place,
+            replaced,
             compared: self.compared,
             findings: self.findings,
             unknown,
@@ -126,9 +147,15 @@ impl CopyCheck {
         }
     }
 
+    /// What was seen at this address before its server was replaced, and is not here.
+    fn replaced(&self) -> Vec<String> {
+        let gone = self.before.iter().filter(|(mark, is_here)| mark.seq > 0 && !is_here);
+        gone.map(|(mark, _)| replaced_server_text(mark)).collect()
+    }
+
     /// This installation has written here, and nothing of it is kept on this machine.
     fn nothing_is_kept(&mut self, unknown: &mut Vec<String>) {
-        if self.elsewhere.iter().any(|(_, is_here)| *is_here) {
+        if self.elsewhere.iter().chain(&self.before).any(|(_, is_here)| *is_here) {
             return;
         }
         let at = |mark: &Mark| mark.seen.as_ref().map_or_else(String::new, |seen| seen.address.clone());
@@ -139,7 +166,7 @@ impl CopyCheck {
                 at(mark)
             )
         }));
-        match (self.is_passing, self.elsewhere.is_empty()) {
+        match (self.is_passing, self.elsewhere.is_empty() && self.before.is_empty()) {
             (true, _) => unknown.push(format!(
                 "{}; the key outlives the state directory (MIDWATCH_KEY_FILE)",
                 nothing_kept_text(self.own)
@@ -153,14 +180,28 @@ impl CopyCheck {
 /// An entry has the number of one that was seen, and is another.
 fn replaced_text(seq: i64) -> String {
     format!(
-        "entry {seq} is not the one that was seen here: the chain was computed anew, or an older state was restored"
+        "entry {seq} is not the one that was seen here: the chain was computed anew, or an older state was restored (a \
+         failover to a standby that lagged is one)"
+    )
+}
+
+/// The server at this address is another one since.
+fn replaced_server_text(mark: &Mark) -> String {
+    let seen = mark.seen.as_ref();
+    let at = seen.map_or("this address", |seen| seen.address.as_str());
+    let system = seen.and_then(|seen| seen.system_identifier.as_deref()).unwrap_or("unknown");
+    format!(
+        "entry {} was seen at {at}, when its server had system identifier {system}, and is not here: this is another \
+         database, or it was restored to an older state in another cluster",
+        mark.seq
     )
 }
 
 /// Entries that were seen are not there any more.
 fn shorter_text(last: i64, seen: i64) -> String {
     format!(
-        "the journal ends with entry {last}, and entry {seen} was seen here: it was cut, or an older state was restored"
+        "the journal ends with entry {last}, and entry {seen} was seen here: it was cut, or an older state was restored (a \
+         failover to a standby that lagged is one)"
     )
 }
 
@@ -182,6 +223,8 @@ pub(super) struct CopyVerdict {
     pub(super) findings: Vec<String>,
     /// What nobody can tell from here.
     pub(super) unknown: Vec<String>,
+    /// What was seen at this address when it led to another server, and is not here.
+    pub(super) replaced: Vec<String>,
     /// What could not be read.
     pub(super) unobserved: Vec<String>,
     /// What the next run adds.
@@ -200,6 +243,32 @@ pub(in crate::engine) struct KeptJournal<'a> {
 /// Was this entry written by this installation for this database?
 pub(super) fn is_own_here(keys: &KnownKeys<'_>, event: &Event, target: &Identity) -> bool {
     event.signed.as_ref().is_some_and(|s| target.is_signed_as(&s.target)) && keys.is_own(event)
+}
+
+fn is_believed(keys: &KnownKeys<'_>, event: &Event) -> bool {
+    matches!(keys.judge(event), Signed::By { standing: Standing::Own | Standing::Trusted, .. })
+}
+
+/// Is the entry of this mark in the journal?
+async fn is_there(facts: &dyn Reader, mark: &Mark) -> Result<bool> {
+    let mut tx = facts.begin(ReadOptions::default()).await?;
+    let at = EventFilter { after: mark.seq - 1, limit: Some(1), ..EventFilter::default() };
+    let there = facts.dialect().events(&mut *tx, &at).await?;
+    Ok(there.first().is_some_and(|e| e.seq == mark.seq && e.hash == mark.hash))
+}
+
+/// What is kept of the same server at another address, where its last entry is not in this journal: a standby that lags, or
+/// a copy of the disk, says of itself what the server does. That is neither missed here nor changed.
+pub(super) async fn seen_elsewhere(
+    facts: &dyn Reader,
+    copy: &dyn JournalCopy,
+    target: &Identity,
+) -> Result<Option<Mark>> {
+    let Ok(Some(mark)) = copy.mark(target) else { return Ok(None) };
+    if mark.seq == 0 || mark.is_at(target) || is_there(facts, &mark).await? {
+        return Ok(None);
+    }
+    Ok(Some(mark))
 }
 
 impl KeptJournal<'_> {
@@ -227,8 +296,15 @@ impl KeptJournal<'_> {
     /// Why the journal is not the one that was seen from this machine; none: it is. One row is read, where anything is
     /// kept here; `may_be_absent`: nothing needs to be.
     pub(in crate::engine) async fn not_as_seen(&self, may_be_absent: bool) -> Result<Option<String>> {
+        if seen_elsewhere(self.facts, self.copy, self.target).await?.is_some() {
+            return Ok(None);
+        }
         let Some(mark) = self.copy.mark(self.target)? else {
-            return if may_be_absent { Ok(None) } else { self.nothing_is_kept().await };
+            return match self.replaced_server().await? {
+                Some(why) => Ok(Some(why)),
+                None if may_be_absent => Ok(None),
+                None => self.nothing_is_kept().await,
+            };
         };
         if mark.seq == 0 {
             // A run has begun here, and no entry of it has come back.
@@ -249,6 +325,16 @@ impl KeptJournal<'_> {
         })
     }
 
+    /// What was seen at this address, when another server was there, and is not in this journal.
+    async fn replaced_server(&self) -> Result<Option<String>> {
+        for mark in self.copy.elsewhere(self.target) {
+            if mark.seq > 0 && mark.is_at(self.target) && !is_there(self.facts, &mark).await? {
+                return Ok(Some(replaced_server_text(&mark)));
+            }
+        }
+        Ok(None)
+    }
+
     async fn nothing_is_kept(&self) -> Result<Option<String>> {
         if self.copy.is_passing() || !self.copy.elsewhere(self.target).is_empty() {
             return Ok(None);
@@ -260,20 +346,33 @@ impl KeptJournal<'_> {
 
     /// Every difference between the journal and what is kept of it here.
     pub(in crate::engine) async fn differences(&self) -> Result<Differences> {
-        let mut check = CopyCheck::read(self.copy, self.target);
+        let elsewhere = seen_elsewhere(self.facts, self.copy, self.target).await?;
+        let mut check = CopyCheck::read(self.copy, self.target, elsewhere.as_ref(), false);
         let seen = check.mark.as_ref().map(|m| m.seq);
-        let mut found = Vec::new();
-        let (entry, hash) = self
-            .read(&mut |keys, event| found.extend(check.next(event, is_own_here(keys, event, self.target))))
-            .await?;
+        let (mut found, mut of_others) = (Vec::new(), SignedElsewhere::default());
+        let mut signed_from = None;
+        let mut next = |keys: &KnownKeys<'_>, event: &Event| {
+            let own = is_own_here(keys, event, self.target);
+            found.extend(check.next(event, own));
+            if signed_from.is_none() && own {
+                signed_from = Some(event.seq);
+            }
+            match &event.signed {
+                Some(s) if !self.target.is_signed_as(&s.target) => of_others.add(&s.target, event.seq),
+                Some(_) if event.kind == ACCEPTED && is_believed(keys, event) => of_others.accepted_by(event),
+                _ => {}
+            }
+        };
+        let (entry, hash) = self.read(&mut next).await?;
         found.extend(check.shorter(entry));
-        found.extend(check.ended(true).findings);
+        let ended = check.ended(true);
+        found.extend(ended.findings.into_iter().chain(ended.replaced).chain(of_others.texts()));
         let more = found.len().saturating_sub(NAMED);
         found.truncate(NAMED);
         if more > 0 {
             found.push(format!("{more} more differences"));
         }
-        Ok(Differences { found, entry, hash, seen })
+        Ok(Differences { found, entry, hash, seen, signed_from })
     }
 }
 
@@ -287,6 +386,8 @@ pub(in crate::engine) struct Differences {
     pub(in crate::engine) hash: String,
     /// The highest entry that was seen, where that is known.
     pub(in crate::engine) seen: Option<i64>,
+    /// The first entry that this installation has signed.
+    pub(in crate::engine) signed_from: Option<i64>,
 }
 
 /// `entries 3, 5 to 9`.
@@ -309,6 +410,9 @@ pub(in crate::engine) async fn made_ready(
     target: &Identity,
 ) -> Result<Vec<String>> {
     let mut said = Vec::new();
+    if matches!(seen_elsewhere(facts, copy, target).await, Ok(Some(_))) {
+        copy.part(target)?;
+    }
     said.extend(copy.ready(target)?);
     let copied = copy.read(target)?.unwrap_or_default();
     let last = copied.entries.keys().next_back().copied().unwrap_or(0);

@@ -7,7 +7,7 @@ use crate::engine::journal::signatures::{KnownKeys, Signed};
 use crate::engine::model::error::Result;
 use crate::engine::model::event::Event;
 use crate::engine::model::identity::Identity;
-use crate::engine::model::installation::{Standing, plan_text};
+use crate::engine::model::installation::{Pin, Standing, plan_text};
 use crate::engine::model::json::field;
 use crate::engine::model::plan::Plan;
 use crate::engine::port::journal_copy::{CopiedEntry, JournalCopy, Mark};
@@ -52,8 +52,14 @@ impl PlanOrigin {
             Self::Trusted { who } => {
                 Some(format!("the journal's plan is that of installation {who}, not of this one alone"))
             }
-            Self::Stranger { why } | Self::Unconfirmed { why, .. } | Self::Altered { why } => Some(format!(
+            Self::Stranger { why } => Some(format!(
                 "the journal's plan carries no signature of this installation ({why}): read all of it"
+            )),
+            Self::Unconfirmed { why, .. } => Some(format!(
+                "the journal's plan is not confirmed by who is known here ({why}): read all of it"
+            )),
+            Self::Altered { why } => Some(format!(
+                "the journal does not say what was written ({why}): nothing in it confirms its plan; read all of it"
             )),
         }
     }
@@ -85,6 +91,8 @@ fn altered(why: impl Into<String>) -> PlanOrigin {
 pub(in crate::engine) struct RunOrigin {
     /// Whose it is.
     pub(in crate::engine) plan: PlanOrigin,
+    /// The journal is not the one that was seen here: it may have been restored.
+    pub(in crate::engine) not_as_seen: bool,
     /// The entry by which it has ended for good, as somebody says who is believed here.
     pub(in crate::engine) ended: Option<i64>,
     /// The entries that were looked at ([`Event::sum_of`]).
@@ -117,7 +125,12 @@ pub(in crate::engine) async fn of_run(
     let signed_from = sql.first_signed(&mut *tx).await?;
     let signed_from = signed_from.into_iter().chain(mark.as_ref().and_then(|m| m.signed_from)).min();
     let from = entries.first().map_or(1, |e| e.seq);
-    let broken = broken_chain(facts, &mut *tx, mark.as_ref(), from).await?;
+    let not_as_seen = not_as_seen(facts, &mut *tx, mark.as_ref().filter(|m| m.is_at(known.target))).await?;
+    let broken = match &not_as_seen {
+        Some(_) => None,
+        None => sql.chain_break(&mut *tx, from).await?,
+    };
+    let broken = broken.map(|seq| format!("entry {seq} of the journal does not follow the one before"));
     drop(tx);
     let unsigned = entries.iter().any(|e| e.signed.is_none());
     let copied =
@@ -134,20 +147,16 @@ pub(in crate::engine) async fn of_run(
     if !judged.began && origin.is_believed() {
         origin = stranger("no entry of the run that is signed names it");
     }
-    if let Some(why) = broken {
+    if let Some(why) = not_as_seen.clone().or(broken) {
         origin = altered(why);
     }
     let ended = judged.ended.map(|end| end.seq);
-    Ok(RunOrigin { plan: origin, ended, entries: Event::sum_of(&entries) })
+    let not_as_seen = not_as_seen.is_some();
+    Ok(RunOrigin { plan: origin, not_as_seen, ended, entries: Event::sum_of(&entries) })
 }
 
-/// Is an entry missing, or another than the one that was seen here?
-async fn broken_chain(
-    facts: &dyn Reader,
-    tx: &mut dyn ReadTx,
-    mark: Option<&Mark>,
-    from: i64,
-) -> Result<Option<String>> {
+/// Is the last entry that was seen here missing, or another?
+async fn not_as_seen(facts: &dyn Reader, tx: &mut dyn ReadTx, mark: Option<&Mark>) -> Result<Option<String>> {
     let sql = facts.dialect();
     if let Some(mark) = mark.filter(|m| m.seq > 0) {
         let at = EventFilter { after: mark.seq - 1, limit: Some(1), ..EventFilter::default() };
@@ -156,8 +165,7 @@ async fn broken_chain(
             return Ok(Some(format!("entry {} of the journal is not the one that was seen here", mark.seq)));
         }
     }
-    let broken = sql.chain_break(tx, from).await?;
-    Ok(broken.map(|seq| format!("entry {seq} of the journal does not follow the one before")))
+    Ok(None)
 }
 
 /// The entries of a run, one after the other.
@@ -180,7 +188,7 @@ impl<'a> JudgedEntries<'a> {
         let believed = by.is_believed();
         if let Some(end) = self.ended.take() {
             // Where the answer to the outcome's COMMIT was lost, its writer comes back and writes it once more.
-            if entry.kind != "reconnected" || !believed || signer_of(entry) != signer_of(end) {
+            if entry.kind != "reconnected" || !believed || !self.are_of_one(entry, end) {
                 self.ended = Some(end);
                 let what = format!("the run ended with entry {}, and entry {} was added", end.seq, entry.seq);
                 return altered(what);
@@ -191,6 +199,13 @@ impl<'a> JudgedEntries<'a> {
             self.ended = Some(entry);
         }
         by
+    }
+
+    fn are_of_one(&self, entry: &Event, end: &Event) -> bool {
+        match (&entry.signed, &end.signed) {
+            (Some(one), Some(other)) => self.keys.are_of_one(&one.by, &other.by),
+            (one, other) => one.is_none() && other.is_none(),
+        }
     }
 
     fn writer(&self, entry: &Event) -> PlanOrigin {
@@ -235,14 +250,18 @@ impl<'a> JudgedEntries<'a> {
     }
 }
 
-fn signer_of(entry: &Event) -> Option<&str> {
-    entry.signed.as_ref().map(|s| s.by.as_str())
-}
-
 /// It says that the run carries out this plan.
 fn begins_with(entry: &Event, plan: &Plan) -> bool {
     matches!(entry.kind.as_str(), "intent" | "resumed")
         && field(&entry.parsed(), "digest").as_str() == Some(&plan.digest)
+}
+
+/// Was a plan's file made here, with a key that was replaced since? It may have been replaced because others have it.
+pub(in crate::engine) fn is_of_replaced_key(signer: &dyn Signer, plan: &Plan) -> Result<bool> {
+    let Some((by, _)) = plan.signature.as_ref().and_then(|s| s.split_once(':')) else { return Ok(false) };
+    let is_own = signer.own()?.is_some_and(|own| own.fingerprint == by);
+    let is_its = |p: &Pin| p.fingerprint == by && p.standing == Standing::Own;
+    Ok(!is_own && signer.pins()?.iter().any(is_its))
 }
 
 /// Whose signature a plan's file carries.

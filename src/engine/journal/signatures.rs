@@ -1,6 +1,6 @@
 //! Who wrote an entry, and how far that is believed here.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::Serialize;
 
@@ -8,10 +8,14 @@ use crate::engine::model::error::{Error, Result};
 use crate::engine::model::event::Event;
 use crate::engine::model::identity::Identity;
 use crate::engine::model::installation::{Installation, Pin, Standing, replacement_text};
+use crate::engine::model::json::field;
 use crate::engine::port::dialect::Dialect;
 use crate::engine::port::read_tx::ReadTx;
 use crate::engine::port::reader::{ReadOptions, Reader};
 use crate::engine::port::signer::Signer;
+
+/// The kind of an entry by which an operator accepts the journal as it is.
+pub(in crate::engine) const ACCEPTED: &str = "accepted";
 
 /// The keys that a journal names, beside those of this machine.
 pub struct KnownKeys<'s> {
@@ -150,6 +154,11 @@ impl<'s> KnownKeys<'s> {
         pin.map_or(Standing::Unconfirmed, |p| p.standing)
     }
 
+    /// Are these keys one, or both this installation's? It may have replaced one by the other between two entries.
+    pub(super) fn are_of_one(&self, a: &str, b: &str) -> bool {
+        a == b || [a, b].iter().all(|key| self.standing(key) == Standing::Own)
+    }
+
     /// Has this installation written it?
     pub fn is_own(&self, event: &Event) -> bool {
         let mine = |by: &str| self.standing(by) == Standing::Own;
@@ -215,6 +224,8 @@ impl<'s> KnownKeys<'s> {
     /// It says that it came after another key, which did not sign that, or which was replaced by another one.
     fn wrong_replacement(&self, i: &Installation) -> Option<String> {
         let old = i.replaces.as_ref()?;
+        // Where nobody here knows the old key nobody can tell, and the new one is believed no more for it.
+        self.key(old)?;
         let says = format!("installation {} says that it replaces {old}", i.shown());
         if !self.is_signed_replacement(i) {
             return Some(format!("{says}, which has not signed that"));
@@ -262,6 +273,41 @@ fn retired(
     out
 }
 
+/// Entries that are signed for other databases: this one is a copy of those, or was one of them under another name.
+#[derive(Default)]
+pub(super) struct SignedElsewhere {
+    ranges: BTreeMap<String, (i64, i64)>,
+    /// The operator has accepted the journal as it was with this entry.
+    accepted: i64,
+}
+
+impl SignedElsewhere {
+    /// An entry that is signed for another database.
+    pub(super) fn add(&mut self, target: &str, seq: i64) {
+        self.ranges.entry(target.to_owned()).or_insert((seq, seq)).1 = seq;
+    }
+
+    /// An entry that is signed for this one, by who is believed.
+    pub(super) fn accepted_by(&mut self, event: &Event) {
+        if event.kind == ACCEPTED {
+            let entry = field(&event.parsed(), "entry").as_i64().unwrap_or_default();
+            self.accepted = self.accepted.max(entry.min(event.seq));
+        }
+    }
+
+    /// What nobody has accepted here.
+    pub(super) fn texts(&self) -> Vec<String> {
+        let open = self.ranges.iter().filter(|(_, (_, to))| *to > self.accepted);
+        open.map(|(target, (from, to))| {
+            format!(
+                "entries {from} to {to} are signed for another database ({target}), of which this is a copy, or which was \
+                 upgraded, renamed, or restored into another cluster"
+            )
+        })
+        .collect()
+    }
+}
+
 /// One installation's entries, as far as they were read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct EntryWriter {
@@ -284,7 +330,7 @@ pub struct Signatures<'k, 's> {
     first: Option<i64>,
     unsigned: u64,
     writers: BTreeMap<String, EntryWriter>,
-    elsewhere: BTreeMap<String, (i64, i64)>,
+    elsewhere: SignedElsewhere,
     /// An entry was signed for this database.
     here: bool,
     /// Entries after this one were signed, as is known here.
@@ -296,7 +342,7 @@ pub struct Signatures<'k, 's> {
 impl<'k, 's> Signatures<'k, 's> {
     /// None was read yet. `signed_from`: entries after this one were signed.
     pub fn new(keys: &'k KnownKeys<'s>, target: &'k Identity, signed_from: Option<i64>) -> Self {
-        let (writers, elsewhere) = (BTreeMap::new(), BTreeMap::new());
+        let (writers, elsewhere) = (BTreeMap::new(), SignedElsewhere::default());
         let ended = HashMap::new();
         Self { keys, target, first: None, unsigned: 0, writers, elsewhere, here: false, signed_from, ended }
     }
@@ -305,7 +351,7 @@ impl<'k, 's> Signatures<'k, 's> {
     fn after_end(&mut self, event: &Event, by: &str, standing: Standing) -> Option<String> {
         let run = event.run.as_ref()?;
         if let Some((end, writer)) = self.ended.get(run)
-            && (event.kind != "reconnected" || writer != by)
+            && (event.kind != "reconnected" || !self.keys.are_of_one(writer, by))
         {
             return Some(format!(
                 "entry {} ({}) is of run {run}, which ended with entry {end}: added",
@@ -346,14 +392,16 @@ impl<'k, 's> Signatures<'k, 's> {
         let mut wrong = self.after_end(event, &signed.by, standing);
         if self.target.is_signed_as(&signed.target) {
             self.here = true;
+            if standing != Standing::Unconfirmed {
+                self.elsewhere.accepted_by(event);
+            }
         } else if self.here {
             wrong.get_or_insert(format!(
                 "{entry} is signed for another database ({}): it was copied here",
                 signed.target
             ));
         } else {
-            let range = self.elsewhere.entry(signed.target.clone()).or_insert((event.seq, event.seq));
-            range.1 = event.seq;
+            self.elsewhere.add(&signed.target, event.seq);
         }
         let writer = self.writers.entry(signed.by.clone()).or_insert_with(|| EntryWriter {
             fingerprint: signed.by.clone(),
@@ -382,14 +430,32 @@ impl<'k, 's> Signatures<'k, 's> {
         (self.unsigned, self.first)
     }
 
-    /// What is wrong with all of them together. A key is told in the transaction of its first entry.
+    /// The keys that a writer's key came after, one after the other, each of which has signed the next: that may have been
+    /// before it wrote here.
+    fn predecessors(&self) -> BTreeSet<&str> {
+        let mut out = BTreeSet::new();
+        let row = |key: &str| self.keys.listed.iter().find(|i| i.fingerprint == key);
+        for writer in self.writers.keys() {
+            let mut at = row(writer);
+            while let Some(i) = at.filter(|i| self.keys.is_signed_replacement(i)) {
+                let Some(old) = i.replaces.as_deref().filter(|old| out.insert(*old)) else { break };
+                at = row(old);
+            }
+        }
+        out
+    }
+
+    /// What is wrong with all of them together. A key is told in the transaction of its first entry, with its predecessors.
     pub fn findings(&self) -> Vec<String> {
         let listed = &self.keys.listed;
         let gone = self.writers.values().filter(|w| listed.iter().all(|i| i.fingerprint != w.fingerprint));
         let gone = gone.map(|w| {
             format!("installation {} is not listed any more: its row was removed or altered", w.who)
         });
-        let silent = listed.iter().filter(|i| !self.writers.contains_key(&i.fingerprint));
+        let predecessors = self.predecessors();
+        let silent = listed.iter().filter(|i| {
+            !self.writers.contains_key(&i.fingerprint) && !predecessors.contains(i.fingerprint.as_str())
+        });
         let silent = silent.map(|i| {
             format!("installation {} is listed and has written nothing: added or altered", i.shown())
         });
@@ -399,12 +465,6 @@ impl<'k, 's> Signatures<'k, 's> {
     /// Whoever is not believed.
     pub fn unknown(&self) -> Vec<String> {
         let unconfirmed = self.writers.values().filter(|w| w.standing == Standing::Unconfirmed);
-        // A copy of a database has the entries of the original before its own.
-        let elsewhere = self.elsewhere.iter().map(|(target, (from, to))| {
-            format!(
-                "entries {from} to {to} are signed for another database ({target}), of which this is a copy"
-            )
-        });
         unconfirmed
             .map(|w| {
                 let (entries, are) = if w.entries == 1 { ("entry", "is") } else { ("entries", "are") };
@@ -413,7 +473,8 @@ impl<'k, 's> Signatures<'k, 's> {
                     w.entries, w.who, w.fingerprint
                 )
             })
-            .chain(elsewhere)
+            // A copy of a database has the entries of the original before its own.
+            .chain(self.elsewhere.texts())
             .collect()
     }
 

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::engine::journal::copied::{CopyCheck, is_own_here};
+use crate::engine::journal::copied::{CopyCheck, is_own_here, seen_elsewhere};
 use crate::engine::journal::runs::plan_of;
-use crate::engine::journal::signatures::{EntryWriter, KnownKeys, Signatures};
+use crate::engine::journal::signatures::{ACCEPTED, EntryWriter, KnownKeys, Signatures};
 use crate::engine::model::cause::Cause;
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::event::Event;
@@ -22,9 +22,6 @@ use crate::engine::port::signer::Signer;
 
 /// Entries and runs read at a time.
 const PAGE: u32 = 2_000;
-/// The kind of an entry by which an operator accepts the journal as it is.
-pub(in crate::engine) const ACCEPTED: &str = "accepted";
-
 /// What a look at the whole journal found.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Verified {
@@ -42,6 +39,9 @@ pub struct Verified {
     pub mirrored: u64,
     /// What was compared, in words.
     pub compared: Vec<String>,
+    /// Entries that the copy lacks and that the next run adds, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub behind: Option<String>,
     /// What is wrong.
     pub findings: Vec<String>,
     /// Some of that is what the journal and the copy, or the highest entry seen, differ in: it can be accepted.
@@ -68,6 +68,8 @@ pub struct JournalView<'a> {
     pub target: &'a Identity,
     /// How its tables stand.
     pub state: &'a JournalState,
+    /// The server follows another one, and may not have all of it yet.
+    pub standby: bool,
 }
 
 /// Looks at the whole chain, at the images behind it, and at the copy.
@@ -85,24 +87,7 @@ pub async fn verify(journal: &JournalView<'_>) -> Verified {
         }
         _ => {}
     }
-    let mut copy = CopyCheck::read(journal.copy, journal.target);
-    let read = chain(journal, &mut out, &mut copy).await;
-    if let Err(e) = &read {
-        out.failed("the chain of entries", e);
-    }
-    let copied = copy.ended(read.is_ok());
-    if let (Ok(Some((last, hash))), true, true) =
-        (&read, copied.findings.is_empty(), copied.unknown.is_empty())
-        && let Err(e) = journal.copy.saw(journal.target, *last, hash)
-    {
-        out.unobserved.push(e.message);
-    }
-    out.mirror = copied.place;
-    out.mirrored = copied.compared;
-    out.not_as_seen(copied.findings);
-    out.unknown.extend(copied.unknown);
-    out.unobserved.extend(copied.unobserved);
-    out.compared.extend(copied.behind);
+    kept(journal, &mut out).await;
     let runs = match run_ids(journal.facts).await {
         Ok(runs) => runs,
         Err(e) => {
@@ -127,6 +112,33 @@ pub async fn verify(journal: &JournalView<'_>) -> Verified {
         None => "no entry with a copy: this machine has none".into(),
     });
     out
+}
+
+/// The chain, and what is kept of it on this machine.
+async fn kept(journal: &JournalView<'_>, out: &mut Verified) {
+    let elsewhere = seen_elsewhere(journal.facts, journal.copy, journal.target).await.unwrap_or_default();
+    let mut copy = CopyCheck::read(journal.copy, journal.target, elsewhere.as_ref(), journal.standby);
+    let read = chain(journal, out, &mut copy).await;
+    if let Err(e) = &read {
+        out.failed("the chain of entries", e);
+    }
+    let copied = copy.ended(read.is_ok());
+    let is_its = copied.findings.is_empty()
+        && copied.unknown.is_empty()
+        && copied.replaced.is_empty()
+        && elsewhere.is_none();
+    if let (Ok(Some((last, hash))), true) = (&read, is_its)
+        && let Err(e) = journal.copy.saw(journal.target, *last, hash)
+    {
+        out.unobserved.push(e.message);
+    }
+    out.mirror = copied.place;
+    out.mirrored = copied.compared;
+    out.not_as_seen(copied.findings);
+    out.unknown.extend(copied.unknown);
+    out.unknown.extend(copied.replaced);
+    out.unobserved.extend(copied.unobserved);
+    out.behind = copied.behind;
 }
 
 impl Verified {
@@ -208,7 +220,12 @@ async fn chain(
             break;
         }
     }
-    out.not_as_seen(copy.shorter(last));
+    match copy.shorter(last) {
+        Some(why) if journal.standby => {
+            out.unknown.push(format!("{why}; a standby may not have received it yet"));
+        }
+        why => out.not_as_seen(why),
+    }
     if sql.head(&mut *tx).await? != Some((last, prev.clone())) {
         out.findings
             .push(format!("the journal's head does not name entry {last}: the tail was cut or altered"));

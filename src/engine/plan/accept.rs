@@ -20,8 +20,8 @@ pub(crate) struct AcceptJournal;
 /// The word of its task.
 pub(in crate::engine) const TASK: &str = "accept-journal";
 /// What mends a refusal.
-pub(in crate::engine) const HINT: &str = "midwatch journal verify lists what differs; if this state was restored on purpose: midwatch plan journal-accept \
-     --out FILE, then apply it";
+pub(in crate::engine) const HINT: &str = "midwatch journal verify lists what differs; if this state was restored on purpose, or came with a failover \
+     to a standby that had not received all of it: midwatch plan journal-accept --out FILE, then apply it";
 
 static SPEC: OpSpec = OpSpec {
     verb: "journal-accept",
@@ -44,6 +44,9 @@ pub(in crate::engine) struct AcceptedState {
     pub(in crate::engine) hash: String,
     /// The highest entry that was seen from this machine, where that is known.
     pub(in crate::engine) seen: Option<i64>,
+    /// The first entry of it that this installation has signed: a state from before that has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(in crate::engine) signed_from: Option<i64>,
     /// What differs, in words: the first of it.
     pub(in crate::engine) found: String,
 }
@@ -81,7 +84,13 @@ async fn draft(cx: &PlanCx<'_>) -> Result<Draft> {
         return Err(Error::new(Class::Refused, why));
     };
     let entry = differences.entry;
-    let state = AcceptedState { entry, hash: differences.hash, seen: differences.seen, found: found.clone() };
+    let state = AcceptedState {
+        entry,
+        hash: differences.hash,
+        seen: differences.seen,
+        signed_from: differences.signed_from,
+        found: found.clone(),
+    };
     let changes = differences.found.into_iter().skip(1).chain([
         format!("this machine takes the journal as it is, with entry {entry} as its last"),
         "what it kept of another state (copy, highest entry seen) is set aside beside it, not removed".into(),

@@ -48,7 +48,7 @@ pub enum PlanNews {
 pub const UNDO: &str = "undo";
 
 /// What a plan was an answer to.
-pub(in crate::engine) fn request_of(plan: &Plan) -> Request {
+pub fn request_of(plan: &Plan) -> Request {
     match &plan.undoes {
         Some(run) if plan.operation == UNDO => Request::Undo { run: run.clone() },
         _ => Request::Operation {

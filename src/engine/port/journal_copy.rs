@@ -18,17 +18,20 @@ pub trait JournalCopy: Send + Sync {
     fn read(&self, target: &Identity) -> Result<Option<Copied>>;
     /// Writes it anew, in order, with these entries besides; what it was is kept beside it.
     fn mend(&self, target: &Identity, missing: &[Event]) -> Result<()>;
+    /// What is kept was seen at another address, and is not of this database: from now on this one has a place of its own.
+    fn part(&self, target: &Identity) -> Result<()>;
     /// How far the journal was seen from here. Where that is not written down, or cannot be read: the copy's last entry.
     fn mark(&self, target: &Identity) -> Result<Option<Mark>>;
     /// It was seen as far as this, unless it was seen farther before.
     fn saw(&self, target: &Identity, seq: i64, hash: &str) -> Result<()>;
-    /// The same of databases of this name on another server, as far as is known; a copy of this one may be among them.
+    /// The same of databases of this name on another server, as far as is known; a copy of this one may be among them, and
+    /// what was at its address before.
     fn elsewhere(&self, target: &Identity) -> Vec<Mark>;
     /// It may be a new and empty one each time, while the key stays: there is nothing to be missed then.
     fn is_passing(&self) -> bool;
-    /// The journal counts as it is from now on, and was seen as far as this. What was kept of another state of it is set
-    /// aside; gives where, file by file.
-    fn accept(&self, target: &Identity, seq: i64, hash: &str) -> Result<Vec<String>>;
+    /// The journal counts as it is from now on, and was seen as this says. What was kept at this address of another state
+    /// of it is set aside; gives where, file by file.
+    fn accept(&self, target: &Identity, seen: Mark) -> Result<Vec<String>>;
     /// Where it is kept; none: nowhere.
     fn place(&self, target: &Identity) -> Option<String>;
 }
@@ -69,4 +72,11 @@ pub struct Mark {
     /// The database whose journal it is, as it was then; none: an earlier version wrote the mark.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen: Option<Identity>,
+}
+
+impl Mark {
+    /// It was made where this address leads.
+    pub fn is_at(&self, target: &Identity) -> bool {
+        self.seen.as_ref().is_none_or(|seen| seen.address == target.address)
+    }
 }

@@ -3,12 +3,13 @@
 use serde_json::json;
 
 use crate::engine::journal::copied;
-use crate::engine::journal::verify::ACCEPTED;
+use crate::engine::journal::signatures::ACCEPTED;
 use crate::engine::model::error::Result;
 use crate::engine::model::progress::Phase;
 use crate::engine::model::step::{Step, Task};
 use crate::engine::model::stored::another_version;
 use crate::engine::plan::accept::{AcceptedState, TASK};
+use crate::engine::port::journal_copy::Mark;
 use crate::engine::port::reader::Fut;
 use crate::engine::port::runner::{RunCx, RunStop, Runner, Running};
 
@@ -51,7 +52,13 @@ async fn accept(run: &mut RunCx<'_>, state: &AcceptedState) -> Result<(), RunSto
     run.publish(Phase::Working);
     let target = &run.plan.identity;
     let (copy, signer) = (&*run.adapters.journal_copy, &*run.adapters.signer);
-    let kept = copy.accept(target, state.entry, &state.hash).map_err(RunStop::known)?;
+    let seen = Mark {
+        seq: state.entry,
+        hash: state.hash.clone(),
+        signed_from: state.signed_from,
+        ..Mark::default()
+    };
+    let kept = copy.accept(target, seen).map_err(RunStop::known)?;
     // The copy begins anew with what this installation has written into the journal as it is.
     copied::made_ready(run.facts, copy, signer, target).await.map_err(RunStop::known)?;
     run.said.extend(kept.iter().map(|path| format!("set aside: {path}")));

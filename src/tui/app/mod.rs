@@ -126,6 +126,7 @@ impl App {
             Msg::PlannedRows { slot, from, result } => return self.planned_rows(slot, from, result),
             Msg::Progress(progress) => self.progress(*progress),
             Msg::RunDone(result) => return self.run_done(result),
+            Msg::AsksForPhrase { reviewed, why } => return self.asks_for_phrase(reviewed, &why),
             Msg::Runs(result) => return self.seen_runs(result),
             Msg::RunDetail { slot, result } => self.run_detail(slot, result),
             Msg::CheckNews { id, news } => self.check_news(&id, news),

@@ -5,9 +5,10 @@ use crate::engine::model::plan::Unit;
 use crate::engine::model::progress::{ControlRequest, Done, Progress};
 use crate::engine::model::record::Outcome;
 use crate::tui::app::App;
-use crate::tui::data::RunDetail;
+use crate::tui::data::{ReviewedPlan, RunDetail};
 use crate::tui::failure::Failure;
 use crate::tui::model::overlay::{Kind, Overlay};
+use crate::tui::model::plan::PlanView;
 use crate::tui::model::run::{OurRun, RunView, title_of};
 use crate::tui::model::view::{Level, View};
 use crate::tui::msg::{Effect, Slot};
@@ -22,8 +23,9 @@ impl App {
         if let Some(plan) = &mut plan {
             plan.diff.clear();
         }
-        let (slot, title, request) = (view.slot, view.title.clone(), Some(view.request.clone()));
-        self.model.run = Some(OurRun { plan, request, ..OurRun::new(slot, title, now) });
+        let (slot, title, resumes) = (view.slot, view.title.clone(), view.resumes.clone());
+        let request = resumes.is_none().then(|| view.request.clone());
+        self.model.run = Some(OurRun { plan, request, resumes, ..OurRun::new(slot, title, now) });
         self.replace(View::Run(Box::new(RunView::new(slot, None, false))));
     }
 
@@ -64,6 +66,24 @@ impl App {
                 self.back_to(run.slot)
             }
         };
+        if leave {
+            effects.push(Effect::Quit);
+        }
+        effects
+    }
+
+    /// The run gives way to its plan, which waits for the phrase.
+    pub(super) fn asks_for_phrase(&mut self, reviewed: Box<ReviewedPlan>, why: &str) -> Vec<Effect> {
+        let plan = reviewed.plan.id.clone();
+        let Some(run) = self.model.run.take().filter(|r| r.done.is_none()) else {
+            return vec![Effect::Discard(plan)];
+        };
+        let leave = run.leave;
+        self.complain(format!("nothing was done yet: {why}"));
+        let view = PlanView::of_run(run, reviewed, self.model.now);
+        let slot = view.slot;
+        self.model.plans.insert(slot, view);
+        let mut effects = self.back_to(slot);
         if leave {
             effects.push(Effect::Quit);
         }

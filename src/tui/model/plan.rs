@@ -3,10 +3,11 @@
 use crate::engine::gate::guard::Ladder;
 use crate::engine::model::diff::PlannedRow;
 use crate::engine::model::plan::Plan;
-use crate::engine::plan::request::Request;
+use crate::engine::plan::request::{Request, request_of};
 use crate::tui::data::ReviewedPlan;
 use crate::tui::failure::Failure;
 use crate::tui::model::confirm::Confirm;
+use crate::tui::model::run::OurRun;
 use crate::tui::msg::{PlanColumns, Slot};
 use chrono::{DateTime, Utc};
 
@@ -50,6 +51,8 @@ pub struct PlanView {
     pub all_totals: bool,
     /// The line in which the phrase is typed, while it is open.
     pub confirm: Option<Confirm>,
+    /// It is the plan of this unfinished run of another installation, which is resumed by its phrase, at any time.
+    pub resumes: Option<String>,
 }
 
 impl PlanView {
@@ -68,7 +71,28 @@ impl PlanView {
             failure: None,
             all_totals: false,
             confirm: None,
+            resumes: None,
         }
+    }
+
+    /// The plan of a run that was to be resumed.
+    pub(in crate::tui) fn of_run(run: OurRun, reviewed: Box<ReviewedPlan>, now: DateTime<Utc>) -> Self {
+        Self {
+            rows: reviewed.plan.diff.clone(),
+            counted: reviewed.plan.diff_total,
+            resumes: run.resumes,
+            ..Self::new(run.slot, request_of(&reviewed.plan), run.title, now)
+        }
+        .ready(reviewed)
+    }
+
+    fn ready(self, reviewed: Box<ReviewedPlan>) -> Self {
+        Self { stage: Stage::Ready(reviewed), ..self }
+    }
+
+    /// By the server's clock. What has begun does not expire.
+    pub fn has_expired(&self, now: DateTime<Utc>) -> bool {
+        self.resumes.is_none() && self.plan().is_some_and(|plan| expired(plan.expires_at, now))
     }
 
     /// The plan, once it is made.

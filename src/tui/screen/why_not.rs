@@ -95,7 +95,12 @@ fn why_not_on_plan(model: &Model, view: &PlanView, action: KeyAction) -> Option<
         KeyAction::Export => not_made()
             .or_else(|| (view.total() == 0).then(|| "the plan has no rows".into()))
             .or_else(|| model.exporting.then(|| "an export is running".into())),
-        KeyAction::Replan => (view.stage == Stage::Planning).then(|| "it is being made".into()),
+        KeyAction::Replan => {
+            (view.stage == Stage::Planning).then(|| "it is being made".into()).or_else(|| {
+                let run = view.resumes.as_ref()?;
+                Some(format!("it is the plan of run {run}, which is resumed as it was planned"))
+            })
+        }
         KeyAction::Copy => {
             screen::plan_row_here(model).is_none().then(|| "no row is under the cursor".into())
         }

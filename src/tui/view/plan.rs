@@ -52,7 +52,10 @@ pub(super) fn draw(model: &Model, buffer: &mut Buffer, area: Rect, slot: Slot) {
 /// What, on which server, and how long the plan holds.
 fn header(model: &Model, buffer: &mut Buffer, area: Rect, view: &PlanView) {
     let (right, tone) = match view.plan() {
-        Some(plan) => countdown(model, plan),
+        Some(plan) => match &view.resumes {
+            Some(run) => (format!("run {run}, interrupted"), Tone::Warn),
+            None => countdown(model, plan),
+        },
         None => (format!("asked {}", ago(view.began, model.now)), Tone::Dim),
     };
     let right = format!("{right} ");
@@ -166,7 +169,7 @@ fn confirm_lines(model: &Model, view: &PlanView) -> Vec<Spans> {
             return vec![first, note(&format!(" {}", why.hint.as_deref().unwrap_or(""))), note(LEAVE)];
         }
     };
-    if expired(plan.expires_at, model.server_now()) {
+    if view.has_expired(model.server_now()) {
         let text = format!(
             "it has expired {}: the rows may have moved meanwhile",
             ago(plan.expires_at, model.server_now())

@@ -11,45 +11,75 @@ use crate::dialect::postgres::error::write_error;
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::event::Event;
 use crate::engine::model::installation::{EntrySignature, Installation};
-use crate::engine::port::signer::Signer;
+use crate::engine::port::signer::{OwnKey, Signer};
 
 /// What signs the entries of a run, and the database that they are signed for.
 #[derive(Debug, Clone)]
 pub(in crate::dialect::postgres) struct Signing {
-    pub(in crate::dialect::postgres) signer: Arc<dyn Signer>,
-    pub(in crate::dialect::postgres) target: String,
+    signer: Arc<dyn Signer>,
+    target: String,
+    /// The key in use when the first entry was written. Nobody else writes while this run holds the target's lock, so
+    /// a key that replaces it meanwhile signs nothing before the last entry of this one.
+    key: Option<Arc<dyn OwnKey>>,
     /// The journal is known to have our key.
-    pub(in crate::dialect::postgres) listed: bool,
+    listed: bool,
 }
 
 impl Signing {
-    /// Our key is in the journal before the first entry that needs it.
+    /// No entry was written yet.
+    pub(in crate::dialect::postgres) fn new(signer: Arc<dyn Signer>, target: String) -> Self {
+        Self { signer, target, key: None, listed: false }
+    }
+
+    /// The target's lock may have been another's meanwhile, who may have written with a new key of ours.
+    pub(in crate::dialect::postgres) fn renew(&mut self) {
+        (self.key, self.listed) = (None, false);
+    }
+
+    /// An installation without a key writes nothing.
+    fn key(&mut self) -> Result<Arc<dyn OwnKey>> {
+        if let Some(key) = &self.key {
+            return Ok(Arc::clone(key));
+        }
+        let key = self.signer.key().map_err(|e| unsigned(Some(e)))?.ok_or_else(|| unsigned(None))?;
+        self.key = Some(Arc::clone(&key));
+        Ok(key)
+    }
+
+    /// Our key is in the journal before the first entry that needs it, and those that it came after: who knows one of them
+    /// would otherwise take it for a stranger's under the same name.
     async fn list_key(
         &mut self,
         connection: &mut PgConnection,
-        own: &Installation,
+        key: &dyn OwnKey,
     ) -> std::result::Result<(), sqlx::Error> {
         if self.listed {
             return Ok(());
         }
-        let sql = "insert into midwatch.installations (fingerprint, public_key, name, first_seen, replaces, proof, signature) \
-                   values ($1, $2, $3, $4, $5, $6, $7) on conflict (fingerprint) do nothing";
-        sqlx::query(sql)
-            .bind(own.fingerprint.clone())
-            .bind(own.public_key.clone())
-            .bind(own.name.clone())
-            .bind(own.first_seen.clone())
-            .bind(own.replaces.clone())
-            .bind(own.proof.clone())
-            .bind(own.signature.clone())
-            .execute(&mut *connection)
-            .await?;
+        for installation in [key.installation()].into_iter().chain(key.predecessors()) {
+            list(connection, installation).await?;
+        }
         self.listed = true;
         Ok(())
     }
 }
 
-/// An installation without a key writes nothing.
+async fn list(connection: &mut PgConnection, own: &Installation) -> std::result::Result<(), sqlx::Error> {
+    let sql = "insert into midwatch.installations (fingerprint, public_key, name, first_seen, replaces, proof, signature) \
+               values ($1, $2, $3, $4, $5, $6, $7) on conflict (fingerprint) do nothing";
+    sqlx::query(sql)
+        .bind(own.fingerprint.clone())
+        .bind(own.public_key.clone())
+        .bind(own.name.clone())
+        .bind(own.first_seen.clone())
+        .bind(own.replaces.clone())
+        .bind(own.proof.clone())
+        .bind(own.signature.clone())
+        .execute(&mut *connection)
+        .await?;
+    Ok(())
+}
+
 fn unsigned(e: Option<Error>) -> Error {
     let why = e.map_or_else(|| "no key can be kept here".to_owned(), |e| e.one_line());
     Error::new(Class::Refused, format!("the journal's entry cannot be signed: {why}"))
@@ -75,8 +105,9 @@ pub(in crate::dialect::postgres) async fn append(
     kind: &str,
     body: &Value,
 ) -> Result<Event> {
-    let own = signing.signer.own().map_err(|e| unsigned(Some(e)))?.ok_or_else(|| unsigned(None))?;
-    signing.list_key(connection, &own).await.map_err(|e| failed(&e))?;
+    let key = signing.key()?;
+    let own = key.installation();
+    signing.list_key(connection, &*key).await.map_err(|e| failed(&e))?;
     // One writer a target: the counter is as the lock finds it.
     let head = "select h.seq, h.hash, (select coalesce(max(e.counter), 0) from midwatch.events e where e.installation = $1) \
                 from midwatch.head h for update";
@@ -98,13 +129,12 @@ pub(in crate::dialect::postgres) async fn append(
     event.hash = event.computed_hash();
     let counter = next(counter, &format!("an entry of installation {}", own.fingerprint))?;
     let mut signed = EntrySignature {
-        by: own.fingerprint,
+        by: own.fingerprint.clone(),
         target: signing.target.clone(),
         counter,
         signature: String::new(),
     };
-    let signature = signing.signer.sign(&signed.text(&event.hash)).map_err(|e| unsigned(Some(e)))?;
-    signed.signature = signature.ok_or_else(|| unsigned(None))?;
+    signed.signature = key.sign(&signed.text(&event.hash));
     let insert = "with h as (update midwatch.head set seq = $1, hash = $7) \
                   insert into midwatch.events (seq, at, run, kind, body, prev, hash, installation, signed_for, counter, signature) \
                   values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";

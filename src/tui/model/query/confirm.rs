@@ -1,6 +1,6 @@
 //! Why the phrase of a plan is not asked for.
 
-use crate::tui::model::plan::{PlanView, Stage, expired};
+use crate::tui::model::plan::{PlanView, Stage};
 use crate::tui::model::state::Model;
 
 impl Model {
@@ -10,12 +10,11 @@ impl Model {
         if let Err(why) = &reviewed.gate {
             return Some(why.message.clone());
         }
-        self.run_going().map(|run| format!("a run is going on ({}): one at a time", run.title)).or_else(
-            || {
-                expired(reviewed.plan.expires_at, self.server_now())
-                    .then(|| "it has expired: r plans again".to_owned())
-            },
-        )
+        let expired =
+            || view.has_expired(self.server_now()).then(|| "it has expired: r plans again".to_owned());
+        self.run_going()
+            .map(|run| format!("a run is going on ({}): one at a time", run.title))
+            .or_else(expired)
     }
 
     /// Is the line for the phrase open?

@@ -1,0 +1,196 @@
+//! What this machine keeps of a journal when its server becomes another: upgraded, restored into a new cluster, copied with its
+//! disk, or restored to a state from before its entries were signed.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use crate::desk::Desk;
+use crate::intruder::Key;
+
+const EIGHT: [&str; 4] = ["plan", "backfill", "--set", "limit=8"];
+
+fn verified(desk: &Desk, wanted: i32) -> Value {
+    let (code, value) = desk.json(&["journal", "verify"]);
+    assert_eq!(code, wanted, "{value:#}");
+    value["journal"].clone()
+}
+
+fn kept(desk: &Desk) -> Vec<PathBuf> {
+    std::fs::read_dir(desk.state().join("journal")).unwrap().map(|f| f.unwrap().path()).collect()
+}
+
+/// What is kept, as if it had been seen of a server with this identifier, or at this address.
+fn as_seen(desk: &Desk, field: &str, value: &str) {
+    let system = desk.copy().file_name().unwrap().to_str().unwrap().split('-').next().unwrap().to_owned();
+    for path in kept(desk) {
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        if name.ends_with(".mark.json") {
+            let mut mark: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+            assert!(mark["seen"][field].is_string(), "{mark:#}");
+            mark["seen"][field] = json!(value);
+            std::fs::write(&path, mark.to_string()).unwrap();
+        }
+        if field == "system_identifier" {
+            std::fs::rename(&path, path.with_file_name(name.replacen(&system, value, 1))).unwrap();
+        }
+    }
+}
+
+/// The journal as it was before its last run.
+async fn older(desk: &Desk, run: &Value) {
+    let run = run["id"].as_str().unwrap();
+    desk.sql(&format!(
+        "set session_replication_role = replica;
+         delete from midwatch.image_blocks where run = {run}; delete from midwatch.planned_blocks where run = {run};
+         delete from midwatch.events where run = {run}; delete from midwatch.runs where id = {run};
+         update midwatch.head set (seq, hash) = (select seq, hash from midwatch.events order by seq desc limit 1)"
+    ))
+    .await;
+}
+
+async fn runs(desk: &Desk) -> String {
+    desk.value("select count(*)::text from midwatch.runs").await
+}
+
+/// At 03c73d6 (and 4eabe32) an older backup that was restored into a new cluster, at the same address and name, was changed
+/// without a word, and the run in between was gone.
+#[tokio::test]
+async fn an_older_state_in_a_new_cluster_is_changed_when_it_is_accepted() {
+    let desk = Desk::new().await;
+    desk.applied("first.json", &EIGHT);
+    let second = desk.applied("second.json", &EIGHT);
+    older(&desk, &second).await;
+    as_seen(&desk, "system_identifier", "999");
+    let found = verified(&desk, 5);
+    assert!(found["unknown"].to_string().contains("when its server had system identifier 999"), "{found:#}");
+    let (plan, before) = (desk.plan("third.json", &EIGHT), runs(&desk).await);
+    let (code, value) = desk.apply("third.json", &plan);
+    assert_eq!((code, runs(&desk).await), (3, before), "{value:#}");
+    assert!(value["error"]["hint"].as_str().unwrap().contains("plan journal-accept"), "{value:#}");
+    // What was seen of the other server stays as it is: it may still be there, behind another address.
+    let other = |path: &&PathBuf| path.file_name().unwrap().to_str().unwrap().starts_with("999-");
+    let others =
+        || kept(&desk).iter().filter(other).map(|p| (p.clone(), std::fs::read(p).unwrap())).collect();
+    let before: Vec<(PathBuf, Vec<u8>)> = others();
+    desk.applied("accept.json", &["plan", "journal-accept"]);
+    assert_eq!(before, others());
+    desk.applied("fourth.json", &EIGHT);
+    assert_eq!(verified(&desk, 0)["accepted"].as_array().unwrap().len(), 1);
+}
+
+/// At 03c73d6 `journal verify` ended with 5 for ever after pg_upgrade, and `journal-accept` said that there was nothing to
+/// accept.
+#[tokio::test]
+async fn entries_from_before_an_upgrade_are_accepted() {
+    let desk = Desk::new().await;
+    desk.applied("first.json", &EIGHT);
+    let key = Key::stolen(&desk.state().join("installation.key"));
+    let target = format!("postgres 999 {}", desk.database);
+    let entries =
+        desk.value("select string_agg(seq || ' ' || counter || ' ' || hash, ',') from midwatch.events").await;
+    for entry in entries.split(',') {
+        let parts: Vec<_> = entry.split(' ').collect();
+        let signed = key.entry(&target, parts[1].parse().unwrap(), parts[2]);
+        desk.sql(&format!(
+            "set session_replication_role = replica;
+             update midwatch.events set signed_for = '{target}', signature = '{signed}' where seq = {}",
+            parts[0]
+        ))
+        .await;
+    }
+    as_seen(&desk, "system_identifier", "999");
+    let found = verified(&desk, 5);
+    assert!(found["unknown"].to_string().contains("signed for another database (postgres 999"), "{found:#}");
+    desk.applied("second.json", &EIGHT);
+    desk.applied("accept.json", &["plan", "journal-accept"]);
+    desk.applied("third.json", &EIGHT);
+    assert_eq!(verified(&desk, 0)["unknown"], json!([]));
+    // What is copied in after that is told again.
+    let (code, value) = desk.json(&["plan", "journal-accept"]);
+    assert!(code == 3 && value["error"]["message"].to_string().contains("nothing to accept"), "{value:#}");
+}
+
+/// At 03c73d6 a copy of the disk that was started on another host was *this database, cut*; `journal-accept` there set aside
+/// what was seen of the true one, which was refused from then on. (4eabe32 kept no mark.)
+#[tokio::test]
+async fn a_copy_of_the_disk_at_another_address_touches_nothing_of_the_original() {
+    let desk = Desk::new().await;
+    desk.applied("first.json", &EIGHT);
+    let second = desk.applied("second.json", &EIGHT);
+    older(&desk, &second).await;
+    as_seen(&desk, "address", "true.example:5432/shop");
+    let original: Vec<_> =
+        kept(&desk).into_iter().filter(|p| p.extension().is_some_and(|e| e != "lock")).collect();
+    let bytes = |paths: &[PathBuf]| paths.iter().map(|p| std::fs::read(p).ok()).collect::<Vec<_>>();
+    let before = bytes(&original);
+    let found = verified(&desk, 5);
+    assert_eq!(found["findings"], json!([]), "{found:#}");
+    assert!(found["unknown"].to_string().contains("was seen at true.example"), "{found:#}");
+    let (code, value) = desk.json(&["plan", "journal-accept"]);
+    assert!(code == 3 && value["error"]["message"].to_string().contains("nothing to accept"), "{value:#}");
+    desk.applied("third.json", &EIGHT);
+    assert_eq!(bytes(&original), before, "what was seen of the original was written");
+    // From now on it has a place of its own, where a cut is noticed.
+    let fourth = desk.applied("fourth.json", &EIGHT);
+    older(&desk, &fourth).await;
+    let found = verified(&desk, 1);
+    assert!(found["findings"].to_string().contains("it was cut"), "{found:#}");
+    desk.applied("accept.json", &["plan", "journal-accept"]);
+    assert_eq!(bytes(&original), before, "what was seen of the original was set aside");
+}
+
+/// At 03c73d6 a backup from before the upgrade that brought signatures, restored and worked on with the old version past the
+/// first signed entry, was "not signed any more: altered" for ever, accepted or not.
+#[tokio::test]
+async fn a_state_from_before_signatures_is_accepted() {
+    let desk = Desk::new().await;
+    desk.applied("first.json", &EIGHT);
+    desk.sql(
+        "set session_replication_role = replica; delete from midwatch.installations;
+         update midwatch.events set installation = null, signed_for = null, counter = null, signature = null",
+    )
+    .await;
+    let found = verified(&desk, 1);
+    assert!(found["findings"].to_string().contains("is not signed any more"), "{found:#}");
+    desk.applied("accept.json", &["plan", "journal-accept"]);
+    let found = verified(&desk, 0);
+    assert_eq!(found["unsigned"], 3, "{found:#}");
+    // What loses its signature after that is found as before.
+    desk.sql(
+        "set session_replication_role = replica; update midwatch.events set installation = null, signed_for = null,
+         counter = null, signature = null where kind = 'accepted'",
+    )
+    .await;
+    verified(&desk, 1);
+}
+
+/// At 03c73d6 the refusal did not say that a restored state can be accepted, nor that a failover may have brought it.
+#[tokio::test]
+async fn a_run_of_a_restored_journal_says_what_to_do() {
+    let desk = Desk::new().await;
+    let (run, _) = desk.interrupted("plan.json").await;
+    let last = desk.applied("init.json", &["plan", "init", "--set", "operators=pg_monitor"]);
+    older(&desk, &last).await;
+    let before = runs(&desk).await;
+    let (code, value) = desk.json(&["resume", &run]);
+    assert_eq!((code, runs(&desk).await), (3, before), "{value:#}");
+    let (message, hint) = (value["error"]["message"].to_string(), value["error"]["hint"].to_string());
+    assert!(hint.contains("plan journal-accept") && hint.contains("failover"), "{value:#}");
+    assert!(!message.contains("carries no signature"), "{value:#}");
+}
+
+/// At 03c73d6 a plan's file from before `key rotate` was called one made elsewhere.
+#[tokio::test]
+async fn a_plan_from_before_its_key_was_replaced_says_so() {
+    let desk = Desk::new().await;
+    desk.configure("accept_foreign_plans = true\n");
+    let plan = desk.plan("plan.json", &EIGHT);
+    assert_eq!(desk.json(&["key", "rotate"]).0, 0);
+    let before = runs(&desk).await;
+    let (code, value) = desk.apply("plan.json", &plan);
+    assert_eq!((code, runs(&desk).await), (4, before), "{value:#}");
+    let message = value["error"]["message"].as_str().unwrap();
+    assert!(message.contains("was replaced since") && !message.contains("elsewhere"), "{value:#}");
+    assert!(Path::new(&desk.state().join("installation.key")).is_file());
+}
