@@ -243,6 +243,95 @@ async fn a_plan_of_an_earlier_version_is_not_carried_out_twice() {
     assert_eq!((code, &value["plan"]["digest"]), (3, &plan["digest"]), "{value:#}");
 }
 
+/// Before-images of a batch that follows the last one of a run: they would put other values into its first row.
+fn planted_images(run: &str, batch: u64) -> String {
+    format!(
+        "insert into midwatch.image_blocks (run, step, batch, relation, seqs, keys, before, after)
+         select run, step, {batch}, relation, seqs[1:1], keys[1:1], after[2:2], after[1:1]
+         from midwatch.image_blocks where run = {run} and seqs is not null order by batch limit 1"
+    )
+}
+
+/// Their digest, as the entry of their batch has it.
+async fn digest_of_images(desk: &Desk, run: &str, batch: u64) -> String {
+    desk.value(&format!(
+        "select sum(cardinality(b.keys)) || ':blocks:sha256:' || encode(sha256(string_agg(
+         sha256(record_send(row(b.run, b.step, b.batch, b.relation, b.seqs, b.keys, b.before, b.after))), '' order by b.keys)), 'hex')
+         from midwatch.image_blocks b where b.run = {run} and b.batch = {batch}"
+    ))
+    .await
+}
+
+/// The rows that runs of these tests write.
+const ROWS: &str = "select md5(string_agg(e::text, '' order by e.id)) from attendance_events e";
+
+fn preflight<'p>(plan: &'p Value, id: &str) -> &'p Value {
+    plan["preflight"].as_array().unwrap().iter().find(|p| p["id"] == id).unwrap_or(&Value::Null)
+}
+
+/// At 03c73d6 the server took an entry of any number of whoever may add entries.
+#[tokio::test]
+async fn entries_are_numbered_from_one() {
+    let desk = Desk::new().await;
+    let intruder = Intruder::admitted(&desk).await;
+    for seq in [0, -1, i64::MIN] {
+        let refused = intruder
+            .refused(&format!(
+                "insert into midwatch.events (seq, at, kind, body, prev, hash) values ({seq}, '', 'note', '{{}}', '', '')"
+            ))
+            .await;
+        assert!(refused.contains("events_seq_check"), "{seq}: {refused}");
+    }
+}
+
+/// At 03c73d6 `journal verify` read entries from number 1 on, and the statements that compare rows with entries read all of
+/// them: it ended with 0, `undo` wrote the values of the planted images, the run had another operator, and our entries
+/// were those of a key that had been replaced before it wrote the first.
+#[tokio::test]
+async fn entries_before_the_first_are_found_and_not_believed() {
+    let desk = Desk::new().await;
+    let intruder = Intruder::admitted(&desk).await;
+    let run = desk.applied("run.json", &["plan", "backfill", "--set", "limit=8"]);
+    let run = run["id"].as_str().unwrap();
+    assert_eq!(desk.json(&["key", "rotate"]).0, 0);
+    desk.applied("new.json", &["plan", "init", "--set", &format!("operators={}", intruder.role())]);
+    desk.sql("alter table midwatch.events drop constraint if exists events_seq_check").await;
+    let (after, ours) = (desk.value(ROWS).await, desk.json(&["key", "export"]).1);
+    let ours = ours["keys"][0]["fingerprint"].as_str().unwrap();
+    intruder.sql(&planted_images(run, 2)).await;
+    let images = digest_of_images(&desk, run, 2).await;
+    let batch = json!({ "step": 0, "batch": 2, "from": 1, "to": 1, "applied": 0, "drifted": 0, "images": images, "ms": 1 });
+    intruder
+        .sql(&format!(
+            "insert into midwatch.events (seq, at, run, kind, body, prev, hash)
+             select -1, '', {run}, 'batch', '{batch}', '', '' union all
+             select -2, '', {run}, 'intent', replace(body, '\"dana@', '\"eve@'), '', '' from midwatch.events where run = {run} and kind = 'intent';
+             insert into midwatch.events (seq, at, kind, body, prev, hash, installation, counter)
+             values ({}, '', 'note', '{{}}', '', '', '{ours}', 9999);
+             update midwatch.runs set batch = batch + 1, operator = replace(operator, 'dana@', 'eve@') where id = {run}",
+            i64::MIN
+        ))
+        .await;
+    let (code, value) = desk.json(&["journal", "verify"]);
+    let findings = value["journal"]["findings"].to_string();
+    assert_eq!(code, 1, "{value:#}");
+    for found in [
+        "entry -1 ",
+        "entry -2 ",
+        "entry -9223372036854775808 ",
+        "images of run",
+        "operator of run",
+        "batches of run",
+    ] {
+        assert!(findings.contains(found), "{found}: {value:#}");
+    }
+    assert!(!findings.contains("was replaced by"), "{value:#}");
+    let inverse = desk.plan("undo.json", &["undo", run]);
+    assert_eq!(preflight(&inverse, "images")["status"], "fail", "{inverse:#}");
+    let (code, value) = desk.apply("undo.json", &inverse);
+    assert_eq!((code, desk.value(ROWS).await), (3, after), "{value:#}");
+}
+
 /// At 4eabe32 whoever may write the journal put rows beside a plan's, before its run began (numbers of runs are known in
 /// advance) or while it was under way: they were changed with the rest, and the server's digest over them was signed.
 #[tokio::test(flavor = "multi_thread")]
@@ -253,11 +342,12 @@ async fn nothing_is_added_to_the_planned_rows_of_a_run() {
     let next = run.parse::<i64>().unwrap() + 1;
     for (target, seq) in [(next, 1), (next, 5_000), (run.parse().unwrap(), 5_000), (run.parse().unwrap(), 3)]
     {
+        let blocks = format!(
+            "insert into midwatch.planned_blocks (run, step, first, last, keys, before, after)
+             select {target}, step, {seq}, {seq}, keys[1:1], before[1:1], after[1:1] from midwatch.planned_blocks where run = {run} limit 1"
+        );
         for insert in [
-            format!(
-                "insert into midwatch.planned_blocks (run, step, first, last, keys, before, after)
-                 select {target}, step, {seq}, {seq}, keys[1:1], before[1:1], after[1:1] from midwatch.planned_blocks where run = {run} limit 1"
-            ),
+            blocks,
             format!(
                 "insert into midwatch.planned_rows (run, step, seq, key, before, after)
                  select {target}, step, {seq}, keys[1]::jsonb, before[1]::jsonb, after[1]::jsonb from midwatch.planned_blocks where run = {run} limit 1"

@@ -50,6 +50,9 @@ CREATE TRIGGER planned_blocks_come_with_their_run BEFORE INSERT ON midwatch.plan
 
 -- It knew rows of the earlier form only.
 DROP VIEW midwatch.drifted;
+-- Entries are numbered from one: who may add some puts none before the first.
+ALTER TABLE midwatch.events ADD CONSTRAINT events_seq_check CHECK (seq > 0);
+
 
 -- A third smaller and faster where the server was built with it.
 DO $$

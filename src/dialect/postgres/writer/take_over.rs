@@ -34,7 +34,7 @@ impl PgWriter {
 
     /// The planned rows must be those that were approved: the chained intent says which.
     async fn check_planned(&mut self, run: i64) -> Result<()> {
-        let sql = "select body from midwatch.events where run = $1 and kind = 'intent' order by seq limit 1";
+        let sql = "select body from midwatch.events where run = $1 and kind = 'intent' and seq > 0 order by seq limit 1";
         let body: Option<String> = sqlx::query(sql)
             .bind(run)
             .fetch_optional(&mut self.work)
