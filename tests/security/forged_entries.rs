@@ -332,6 +332,30 @@ async fn entries_before_the_first_are_found_and_not_believed() {
     assert_eq!((code, desk.value(ROWS).await), (3, after), "{value:#}");
 }
 
+/// At 03c73d6 before-images that were there before their batch was committed were counted among it, and the sum over both
+/// was signed: `journal verify` found nothing, and an undo wrote their values.
+#[tokio::test]
+async fn images_that_are_there_before_their_batch_are_not_signed_with_it() {
+    let desk = Desk::new().await;
+    let intruder = Intruder::admitted(&desk).await;
+    let (run, _) = desk.interrupted("plan.json").await;
+    let before = desk.value(ROWS).await;
+    intruder.sql(&planted_images(&run, 2)).await;
+    let (code, value) = desk.json(&["resume", &run]);
+    assert_eq!(
+        (desk.value(ROWS).await, value["run"]["rows_applied"].as_u64()),
+        (before, Some(8)),
+        "{value:#}"
+    );
+    assert_eq!(code, 7, "{value:#}");
+    let message = value["error"]["message"].as_str().unwrap();
+    assert!(message.contains(&format!("before-images of run {run} batch 2 were there before")), "{value:#}");
+    let signed = format!("select count(*)::text from midwatch.events where run = {run} and kind = 'batch'");
+    assert_eq!(desk.value(&signed).await, "1");
+    let (code, value) = desk.json(&["journal", "verify"]);
+    assert_eq!(code, 1, "{value:#}");
+}
+
 /// At 4eabe32 whoever may write the journal put rows beside a plan's, before its run began (numbers of runs are known in
 /// advance) or while it was under way: they were changed with the rest, and the server's digest over them was signed.
 #[tokio::test(flavor = "multi_thread")]
@@ -362,4 +386,32 @@ async fn nothing_is_added_to_the_planned_rows_of_a_run() {
     }
     let (code, value) = desk.json(&["resume", &run]);
     assert_eq!((code, value["run"]["rows_applied"].as_u64()), (0, Some(24)), "{value:#}");
+}
+
+/// At 03c73d6 a run of another's own lent its number: it was begun with a number in advance, with rows, and got another
+/// one. The run that had the number next carried those rows out with its own, and signed them.
+#[tokio::test]
+async fn rows_that_are_there_before_their_run_are_not_signed_with_it() {
+    let desk = Desk::new().await;
+    let intruder = Intruder::admitted(&desk).await;
+    let run = desk.applied("first.json", &["plan", "backfill", "--set", "limit=8"]);
+    let run: i64 = run["id"].as_str().unwrap().parse().unwrap();
+    let plan = desk.plan("plan.json", &["plan", "backfill", "--set", "limit=8"]);
+    let next = run + 2;
+    intruder
+        .sql(&format!(
+            "begin;
+             insert into midwatch.runs (id, operation, name, target, plan, plan_text, digest, operator, fence, planned)
+             overriding system value select {next}, operation, name, target, plan, plan_text, digest, operator, fence, planned from midwatch.runs where id = {run};
+             insert into midwatch.planned_blocks (run, step, first, last, keys, before, after)
+             select {next}, step, 9, 9, keys[1:1], after[1:1], before[1:1] from midwatch.planned_blocks where run = {run};
+             update midwatch.runs set id = default where id = {next};
+             commit"
+        ))
+        .await;
+    let before = desk.value(ROWS).await;
+    let (code, value) = desk.apply("plan.json", &plan);
+    assert_eq!((code, desk.value(ROWS).await), (3, before), "{value:#}");
+    let message = value["error"]["message"].as_str().unwrap();
+    assert!(message.contains(&format!("planned rows of run {next} were there before")), "{value:#}");
 }

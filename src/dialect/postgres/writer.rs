@@ -249,7 +249,9 @@ impl Writer for PgWriter {
             let row = w.json(sql, run, "read when the run began").await?;
             let mut body = body.clone();
             extend(&mut body, row);
-            put(&mut body, "planned", json!(w.planned_sum(run, digests::planned("$1")).await?));
+            let planned = w.planned_sum(run, digests::planned_written()).await?;
+            let planned = digests::own(planned, || format!("planned rows of run {run}"))?;
+            put(&mut body, "planned", json!(planned));
             let event = w.event(run, "intent", &body).await?;
             w.commit("write the intent into the journal").await?;
             Ok(event)
