@@ -35,11 +35,13 @@ CREATE TRIGGER image_blocks_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON m
 CREATE TRIGGER planned_blocks_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON midwatch.planned_blocks
   FOR EACH STATEMENT EXECUTE FUNCTION midwatch.append_only();
 
--- Who may work with the journal can add nothing to a plan: its rows come with its run, in one transaction.
+-- Who may work with the journal can add nothing to a plan: its rows come with its run, in one transaction, before its
+-- first entry. An UPDATE makes an older run's row look as if it came with them.
 CREATE FUNCTION midwatch.comes_with_its_run() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   IF NOT EXISTS (SELECT FROM midwatch.runs r
-                 WHERE r.id = new.run AND r.xmin::text = (txid_current() % 4294967296)::text) THEN
+                 WHERE r.id = new.run AND r.xmin::text = (txid_current() % 4294967296)::text)
+     OR EXISTS (SELECT FROM midwatch.events e WHERE e.run = new.run) THEN
     RAISE EXCEPTION 'planned rows of run % are written when it begins, and not after', new.run;
   END IF;
   RETURN new;
@@ -48,11 +50,11 @@ $$;
 CREATE TRIGGER planned_blocks_come_with_their_run BEFORE INSERT ON midwatch.planned_blocks
   FOR EACH ROW EXECUTE FUNCTION midwatch.comes_with_its_run();
 
--- It knew rows of the earlier form only.
-DROP VIEW midwatch.drifted;
 -- Entries are numbered from one: who may add some puts none before the first.
 ALTER TABLE midwatch.events ADD CONSTRAINT events_seq_check CHECK (seq > 0);
 
+-- It knew rows of the earlier form only.
+DROP VIEW midwatch.drifted;
 
 -- A third smaller and faster where the server was built with it.
 DO $$
