@@ -34,6 +34,11 @@ impl Reverted {
     }
 }
 
+/// How many blocks of before-images a run has: one more with each batch.
+pub(crate) fn images_of(run: &str) -> String {
+    format!("select count(*)::text from midwatch.image_blocks where run = {run}")
+}
+
 /// A finished run, and a row of it that would be written if it went on.
 async fn finished(desk: &Desk) -> (String, Value, Reverted) {
     let plan = desk.plan("plan.json", &["plan", "backfill", "--set", "limit=1"]);
@@ -53,6 +58,8 @@ async fn a_finished_run_is_not_reopened() {
     let key = Key::new();
     intruder.list(&key, "dana@laptop", None).await;
     intruder.reopens(&key, &run).await;
+    let (_, shown) = desk.json(&["runs", &run]);
+    assert_eq!(shown["runs"][0]["resumable"], true, "{shown:#}");
     let phrase = plan["phrase"].as_str().unwrap();
     let attempts = || [vec!["resume", &run], vec!["resume", &run, "--confirm", phrase]];
     for args in attempts() {
@@ -69,7 +76,10 @@ async fn a_finished_run_is_not_reopened() {
     }
     let (code, value) = desk.json(&["journal", "verify"]);
     assert_eq!(code, 1, "{value:#}");
-    assert!(value["journal"]["findings"].to_string().contains("which ended with entry"), "{value:#}");
+    let findings = value["journal"]["findings"].to_string();
+    assert!(findings.contains("which ended with entry"), "{findings}");
+    // Nothing else keeps the run from its rows.
+    assert!(!findings.contains("images of run") && !findings.contains("planned rows"), "{findings}");
 }
 
 /// The same of a run that was interrupted: an entry of another makes it a run that is looked at first.
@@ -78,8 +88,9 @@ async fn an_interrupted_run_with_an_entry_of_another_is_not_ones_own() {
     let desk = Desk::new().await;
     let intruder = Intruder::admitted(&desk).await;
     let (run, plan) = desk.interrupted("plan.json").await;
-    let images = format!("select count(*)::text from midwatch.images where run = {run}");
+    let images = images_of(&run);
     let before = desk.value(&images).await;
+    assert_ne!(before, "0");
     let key = Key::new();
     intruder.list(&key, "erin@laptop", None).await;
     intruder.writes(&key, Some(&run), "note", &json!({ "text": "hello" })).await;
@@ -104,8 +115,9 @@ async fn an_entry_that_comes_after_the_judgement_is_noticed() {
     let desk = Desk::new().await;
     let intruder = Intruder::admitted(&desk).await;
     let (run, _) = desk.interrupted("plan.json").await;
-    let images = format!("select count(*)::text from midwatch.images where run = {run}");
+    let images = images_of(&run);
     let before = desk.value(&images).await;
+    assert_ne!(before, "0");
     let engine = desk.engine().await;
     let approved = engine.review_resume(&run).await.unwrap().unwrap();
     let key = Key::new();
@@ -121,7 +133,7 @@ async fn an_entry_that_comes_after_the_judgement_is_noticed() {
 async fn numbers_at_the_end_of_their_range_end_no_program() {
     let desk = Desk::new().await;
     let intruder = Intruder::admitted(&desk).await;
-    let key = Key::new();
+    let (key, rows) = (Key::new(), desk.value(ROWS).await);
     intruder.list(&key, "erin@laptop", None).await;
     for counter in [i64::MAX, i64::MIN] {
         intruder.entry((&key, &key.fingerprint, counter), None, "note", &json!({})).await;
@@ -142,7 +154,7 @@ async fn numbers_at_the_end_of_their_range_end_no_program() {
     assert!(code != 101 && message.contains("the journal's head has number"), "{code} {value:#}");
     let (code, value) = desk.json(&["journal", "verify"]);
     assert_eq!(code, 1, "{value:#}");
-    assert_eq!(desk.value("select count(*)::text from midwatch.images").await, "0", "rows were changed");
+    assert_eq!(desk.value(ROWS).await, rows, "rows were changed");
 }
 
 /// What an earlier version signed a plan with: `plan.key`, as it is in the state directory.
@@ -167,7 +179,10 @@ async fn replayed(desk: &Desk, run: &str, plan: &Value) -> String {
         ))
         .await;
     desk.sql(&format!(
-        "insert into midwatch.planned_rows select {again}, step, seq, unit, key, before, after from midwatch.planned_rows where run = {run}"
+        "insert into midwatch.planned_rows (run, step, seq, unit, key, before, after)
+         select {again}, b.step, u.seq, b.unit, u.key::jsonb, u.before::jsonb, u.after::jsonb from midwatch.planned_blocks b
+         cross join lateral rows from (generate_series(b.first, b.last), unnest(b.keys), unnest(b.before), unnest(b.after))
+           u(seq, key, before, after) where b.run = {run}"
     ))
     .await;
     let planned = desk
@@ -177,6 +192,7 @@ async fn replayed(desk: &Desk, run: &str, plan: &Value) -> String {
              from midwatch.planned_rows where run = {again}"
         ))
         .await;
+    assert!(planned.starts_with("1:"), "{planned}");
     let intent = format!("select body from midwatch.events where run = {run} and kind = 'intent'");
     let mut intent: Value = serde_json::from_str(&desk.value(&intent).await).unwrap();
     for new in ["fence", "lock_pid", "backends", "undone_fence", "text_sha256"] {
