@@ -257,6 +257,13 @@ async fn a_plan_of_an_earlier_version_is_not_carried_out_twice() {
     let (code, value) = desk.json(&["resume", &again]);
     reverted.is_untouched(&desk).await;
     assert_eq!((code, &value["plan"]["digest"]), (3, &plan["digest"]), "{value:#}");
+    // Nor are before-images restored that an entry tells of which nobody signed (`golden` undoes what is in the copy).
+    for desk in [&desk, &desk.another()] {
+        let inverse = desk.plan("undo.json", &["undo", &run]);
+        let images = preflight(&inverse, "images");
+        let message = images["message"].as_str().unwrap();
+        assert!(images["status"] == "fail" && message.contains("not in this machine's copy"), "{inverse:#}");
+    }
 }
 
 /// Before-images of a batch that follows the last one of a run: they would put other values into its first row.
@@ -370,6 +377,39 @@ async fn images_that_are_there_before_their_batch_are_not_signed_with_it() {
     assert_eq!(desk.value(&signed).await, "1");
     let (code, value) = desk.json(&["journal", "verify"]);
     assert_eq!(code, 1, "{value:#}");
+}
+
+/// At 03c73d6 the hint of `resume` was to undo such a run, and the undo wrote what the entry of any key told of: the
+/// intruder's own values, with the operator's rights, and a warning.
+#[tokio::test]
+async fn images_that_an_unknown_key_tells_of_are_not_written_by_an_undo() {
+    let desk = Desk::new().await;
+    let intruder = Intruder::admitted(&desk).await;
+    let (run, _) = desk.interrupted("plan.json").await;
+    let (before, key) = (desk.value(ROWS).await, Key::new());
+    intruder.list(&key, "erin@laptop", None).await;
+    intruder.sql(&planted_images(&run, 2)).await;
+    let images = digest_of_images(&desk, &run, 2).await;
+    let body = json!({ "step": 0, "batch": 2, "from": 9, "to": 9, "applied": 1, "drifted": 0, "images": images, "ms": 1 });
+    intruder.writes(&key, Some(&run), "batch", &body).await;
+    let entry = desk.value("select max(seq)::text from midwatch.events").await;
+    let inverse = desk.plan("undo.json", &["undo", &run]);
+    let (code, value) = desk.apply("undo.json", &inverse);
+    assert_eq!((code, desk.value(ROWS).await), (3, before), "{value:#}");
+    let images = preflight(&inverse, "images");
+    let message = images["message"].as_str().unwrap();
+    assert!(
+        images["status"] == "fail"
+            && message.contains(&format!("entry {entry} (batch)"))
+            && message.contains(&key.fingerprint),
+        "{images:#}"
+    );
+    let (code, value) = desk.json(&["resume", &run]);
+    let hint = value["error"]["hint"].as_str().unwrap();
+    assert!(code == 3 && hint.contains("an undo restores nothing"), "{value:#}");
+    assert_eq!(desk.json(&["key", "trust", &key.fingerprint]).0, 0);
+    let inverse = desk.plan("trusted.json", &["undo", &run]);
+    assert_eq!(preflight(&inverse, "images"), &Value::Null, "{inverse:#}");
 }
 
 /// At 4eabe32 whoever may write the journal put rows beside a plan's, before its run began (numbers of runs are known in
