@@ -68,6 +68,22 @@ EXCEPTION WHEN feature_not_supported OR syntax_error THEN
 END
 $$;
 
+-- Whoever may read the journal may read what came to it, the installations of the file before among it.
+DO $$
+DECLARE
+  it record;
+BEGIN
+  FOR it IN
+    SELECT k.name, CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END AS reader
+    FROM (VALUES ('events', 'installations'), ('images', 'image_blocks'), ('planned_rows', 'planned_blocks')) k(earlier, name)
+    JOIN pg_class c ON c.oid = format('midwatch.%I', k.earlier)::regclass CROSS JOIN LATERAL aclexplode(c.relacl) a
+    WHERE a.privilege_type = 'SELECT' AND a.grantee <> c.relowner
+  LOOP
+    EXECUTE format('GRANT SELECT ON midwatch.%I TO %s', it.name, it.reader);
+  END LOOP;
+END
+$$;
+
 -- Whoever may write images may write them here, and no longer there.
 DO $$
 DECLARE
