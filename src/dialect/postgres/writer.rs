@@ -94,6 +94,7 @@ impl PgWriters {
             in_tx: false,
             committing: false,
             silence: Arc::clone(silence),
+            unanswered: vec![],
             silent: false,
             tables: None,
         })
@@ -128,6 +129,8 @@ struct PgWriter {
     /// A COMMIT is on its way.
     committing: bool,
     silence: Arc<Silence>,
+    /// Fences that were taken for the run by a COMMIT without an answer: one of them may be the run's.
+    unanswered: Vec<i64>,
     /// Process and start of the writing session.
     name: String,
     /// No answer came, and none is waited for any more.
