@@ -73,6 +73,10 @@ BEGIN
   -- These strike inside COMMIT.
   PERFORM fault.watch('midwatch.events', 'intent_commit',
     $t$AFTER INSERT ON %s DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.kind = 'intent')$t$);
+  PERFORM fault.watch('midwatch.events', 'resumed_commit',
+    $t$AFTER INSERT ON %s DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.kind = 'resumed')$t$);
+  PERFORM fault.watch('midwatch.events', 'reconnected_commit',
+    $t$AFTER INSERT ON %s DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.kind = 'reconnected')$t$);
   PERFORM fault.watch('midwatch.events', 'commit',
     $t$AFTER INSERT ON %s DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.kind = 'batch')$t$);
   PERFORM fault.watch('midwatch.events', 'outcome_commit',

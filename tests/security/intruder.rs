@@ -159,7 +159,7 @@ impl<'d> Intruder<'d> {
     pub(crate) async fn reopens(&self, key: &Key, run: &str) {
         let batch =
             self.desk.value(&format!("select (batch + 1)::text from midwatch.runs where id = {run}")).await;
-        let empty = format!("0:sha256:{}", hex::encode(Sha256::digest(b"")));
+        let empty = format!("0:blocks:sha256:{}", hex::encode(Sha256::digest(b"")));
         let batch: u64 = batch.parse().unwrap();
         let body = json!({ "step": 0, "batch": batch, "from": 1, "to": 0, "applied": 0, "drifted": 0, "images": empty, "ms": 1 });
         self.writes(key, Some(run), "batch", &body).await;

@@ -204,6 +204,50 @@ async fn what_is_not_as_it_was_made_is_found_and_nothing_is_changed_over_it() {
     assert_eq!(verified.code, 0, "{verified:?}");
 }
 
+/// A journal of 4eabe32, with a run: its three files.
+fn earlier() -> String {
+    let files = install::FILES.iter().take(3).map(|(name, text)| {
+        format!("{text};\ninsert into midwatch.migrations (folder, file, checksum, normalised) values ('midwatch', '{name}', 'x', 'x');\n")
+    });
+    let run = "insert into midwatch.runs (operation, name, target, plan, plan_text, digest, operator, fence, planned)
+               values ('backfill', 'x', 'x', '{}', '{}', 'x', 'dana@here', 1, 0);
+               insert into midwatch.events (seq, at, run, kind, body, prev, hash) values (1, '', 1, 'note', '{}', '', 'x');
+               update midwatch.head set seq = 1, hash = 'x';";
+    files.collect::<String>() + run
+}
+
+/// At 03c73d6 a role that reads the journal of an earlier version could not read it any more once that was brought up to
+/// date ("lacks SELECT on midwatch.installations"), and an operator who wanted to do it read that it needs CREATE on the
+/// database, with which it could not either.
+#[tokio::test]
+async fn a_journal_that_is_brought_up_to_date_is_read_by_who_read_it() {
+    let shop = Shop::without_journal().await;
+    shop.sql(&earlier()).await;
+    let (reader, operator) = (shop.planter(), shop.owner());
+    shop.sql(&format!(
+        "grant usage on schema midwatch to {reader}, {operator}; grant select on all tables in schema midwatch to {reader}, {operator};
+         grant insert on midwatch.events, midwatch.runs, midwatch.images, midwatch.planned_rows to {operator}; grant select on midwatch.events to public"
+    ))
+    .await;
+    let (code, refused) = shop.plan_as(&operator, &["init"]);
+    let said = refused.to_string();
+    assert!(said.contains(&format!("role {operator} does not own schema midwatch")), "{code} {refused:#}");
+    assert!(!said.contains("GRANT CREATE"), "{refused:#}");
+    shop.done(&["init"]);
+    for table in ["installations", "image_blocks", "planned_blocks"] {
+        for role in [&reader, &operator] {
+            let may = format!("select has_table_privilege('{role}', 'midwatch.{table}', 'select')::text");
+            assert_eq!(shop.value(&may).await, "true", "{role} {table}");
+        }
+        let writes = format!("select has_table_privilege('{reader}', 'midwatch.{table}', 'insert')::text");
+        assert_eq!(shop.value(&writes).await, "false", "{table}");
+    }
+    let public = "select has_table_privilege('public', 'midwatch.installations', 'select')::text || has_table_privilege('public', 'midwatch.image_blocks', 'select')";
+    assert_eq!(shop.value(public).await, "truefalse");
+    let runs = shop.run_as(&reader, &["runs"]);
+    assert!(runs.code == 0 && runs.stdout.contains("backfill"), "{runs:?}");
+}
+
 /// The list of what the journal consists of, on both ends of the versions: `MIDWATCH_PIN=write` makes it anew.
 #[tokio::test]
 async fn the_list_of_objects_is_what_the_files_make() {

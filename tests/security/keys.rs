@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::common::demo_database;
 use crate::desk::Desk;
+use crate::forged_entries::images_of;
 use crate::intruder::{Intruder, Key};
 
 fn own_key(desk: &Desk) -> String {
@@ -31,8 +32,9 @@ async fn a_key_that_was_replaced_signs_nothing_any_more() {
     let stolen = Key::stolen(&desk.state().join("installation.key"));
     assert_eq!(desk.json(&["key", "rotate"]).0, 0);
     desk.applied("new.json", &["plan", "init", "--set", &format!("operators={}", intruder.role())]);
-    let images = format!("select count(*)::text from midwatch.images where run = {run}");
+    let images = images_of(&run);
     let before = desk.value(&images).await;
+    assert_ne!(before, "0");
     intruder.writes(&stolen, Some(&run), "note", &json!({ "text": "of the thief" })).await;
     let phrase = plan["phrase"].as_str().unwrap();
     for args in [vec!["resume", &run], vec!["resume", &run, "--confirm", phrase]] {

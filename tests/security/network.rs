@@ -15,6 +15,8 @@ use crate::world::World;
 struct Proxy {
     port: u16,
     holds: Arc<AtomicBool>,
+    /// The next answer that is held back is dropped, and its connection closed.
+    cuts: Arc<AtomicBool>,
 }
 
 impl Proxy {
@@ -22,17 +24,18 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let holds = Arc::new(AtomicBool::new(false));
-        let held = Arc::clone(&holds);
+        let cuts = Arc::new(AtomicBool::new(false));
+        let (held, cut) = (Arc::clone(&holds), Arc::clone(&cuts));
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let server = UnixStream::connect(&socket).await.unwrap();
                 let ((from_client, to_client), (from_server, to_server)) =
                     (client.into_split(), server.into_split());
-                tokio::spawn(pass(from_client, to_server, Arc::clone(&held)));
-                tokio::spawn(pass(from_server, to_client, Arc::clone(&held)));
+                tokio::spawn(pass(from_client, to_server, Arc::clone(&held), Arc::default()));
+                tokio::spawn(pass(from_server, to_client, Arc::clone(&held), Arc::clone(&cut)));
             }
         });
-        Self { port, holds }
+        Self { port, holds, cuts }
     }
 }
 
@@ -41,10 +44,14 @@ async fn pass(
     mut from: impl AsyncReadExt + Unpin,
     mut to: impl AsyncWriteExt + Unpin,
     holds: Arc<AtomicBool>,
+    cuts: Arc<AtomicBool>,
 ) {
     let mut bytes = vec![0; 65_536];
     while let Ok(n @ 1..) = from.read(&mut bytes).await {
         while holds.load(Ordering::Acquire) {
+            if cuts.swap(false, Ordering::AcqRel) {
+                return;
+            }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         if to.write_all(&bytes[..n]).await.is_err() {
@@ -93,6 +100,77 @@ async fn an_intent_whose_commit_has_no_answer_names_its_run() {
         (0, &planned.rows.into()),
         "{resumed:?}"
     );
+    world.drop().await;
+}
+
+/// How many entries of a kind a run has.
+async fn entries(world: &World, run: &str, kind: &str) -> String {
+    let sql = "select count(*)::text from midwatch.events where run =";
+    world.value(&format!("{sql} {run} and kind = '{kind}'")).await
+}
+
+/// At 03c73d6 the exit code was 8, the outcome `failed`, and no run was named; the run had been taken over all the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_resume_whose_commit_has_no_answer_names_its_run() {
+    let (world, proxy, direct) = behind_a_proxy(POLICY).await;
+    let planned = world.plan(&["plan", "backfill", "--set", "limit=24"], "plan.json").await;
+    world.arm("entry", Some(2), Some("53100")).await;
+    let applied = world.midwatch(&planned.apply()).await;
+    assert_eq!(applied.code, 7, "{applied:?}");
+    world.disarm().await;
+    let run = world.last_run().await.to_string();
+    world.arm("resumed_commit", None, None).await;
+    let mut program = world.start(&["resume", &run, "--json"]);
+    world.held(&mut program, "midwatch/run", "wait_event = 'PgSleep'").await;
+    proxy.holds.store(true, Ordering::Release);
+    world.disarm().await;
+    until("the run is taken over", async || entries(&world, &run, "resumed").await == "1").await;
+    let end = program.end().await;
+    assert_eq!(end.code, 8, "{end:?}");
+    let said = end.json();
+    assert_eq!((&said["run"]["id"], &said["run"]["outcome"]), (&run.as_str().into(), &"ambiguous".into()));
+    assert_eq!(said["error"]["ambiguous"], true, "{end:?}");
+    let hint = said["error"]["hint"].as_str().unwrap();
+    assert!(hint.contains(&format!("midwatch resume {run}")), "{end:?}");
+    proxy.holds.store(false, Ordering::Release);
+    world.configure(&direct, POLICY);
+    let resumed = world.midwatch(&["resume", &run, "--json"]).await;
+    assert_eq!(
+        (resumed.code, &resumed.json()["run"]["rows_applied"]),
+        (0, &planned.rows.into()),
+        "{resumed:?}"
+    );
+    world.drop().await;
+}
+
+/// At 03c73d6 the next attempt met the fence of the one before: the run "was taken over", and its outcome was not written.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reconnection_whose_commit_has_no_answer_is_not_taken_for_anothers() {
+    let (world, proxy, _) = behind_a_proxy(&POLICY.replace("reconnect_s = 1", "reconnect_s = 60")).await;
+    let planned = world.plan(&["plan", "backfill", "--set", "limit=24"], "plan.json").await;
+    world.arm("entry", Some(2), None).await;
+    world.arm("reconnected_commit", None, None).await;
+    let mut program = world.start(&planned.apply());
+    let pid = world.held(&mut program, "midwatch/run", "wait_event = 'PgSleep'").await;
+    world.terminate(&pid).await;
+    world.held(&mut program, "midwatch/run", "wait_event = 'PgSleep'").await;
+    proxy.holds.store(true, Ordering::Release);
+    world.disarm().await;
+    let run = world.last_run().await.to_string();
+    until("the run is regained", async || entries(&world, &run, "reconnected").await == "1").await;
+    proxy.cuts.store(true, Ordering::Release);
+    until("the answer is cut off", async || !proxy.cuts.load(Ordering::Acquire)).await;
+    proxy.holds.store(false, Ordering::Release);
+    let end = program.end().await;
+    // Who ended the session may want it to stay so: the run stops there, and says so in the journal.
+    assert_eq!((end.code, end.json()["run"]["resumable"].as_bool()), (7, Some(true)), "{end:?}");
+    assert!(!end.stdout.contains("taken over") && end.stderr.is_empty(), "{end:?}");
+    assert_eq!(entries(&world, &run, "outcome").await, "1");
+    assert_eq!(entries(&world, &run, "reconnected").await, "2");
+    let verified = world.midwatch(&["journal", "verify"]).await;
+    // The triggers are this test's own.
+    let found = verified.stdout.lines().filter(|l| l.starts_with('✖') && !l.contains("fault_"));
+    assert_eq!(found.collect::<Vec<_>>(), Vec::<&str>::new(), "{verified:?}");
     world.drop().await;
 }
 

@@ -39,12 +39,33 @@ impl Shop {
         let shop = Self { database, home, traces };
         shop.sql(&shop.told(TABLES)).await;
         std::fs::write(shop.home.path().join("p.toml"), PROFILE).unwrap();
-        let target = format!(
-            "[targets.main]\nurl = \"{}\"\nprofile = \"p.toml\"\nenvironment = \"demo\"\n[policy]\nallow_unknown_load = true\n",
-            shop.database.url()
-        );
-        std::fs::write(shop.home.path().join("midwatch.toml"), target).unwrap();
+        shop.configure(shared_server().user());
         shop
+    }
+
+    /// Who looks and changes.
+    fn configure(&self, role: &str) {
+        let url = self.database.url().replacen(shared_server().user(), role, 1);
+        let target = format!(
+            "[targets.main]\nurl = \"{url}\"\nprofile = \"p.toml\"\nenvironment = \"demo\"\n[policy]\nallow_unknown_load = true\n"
+        );
+        std::fs::write(self.home.path().join("midwatch.toml"), target).unwrap();
+    }
+
+    /// As another role than the superuser.
+    pub(crate) fn run_as(&self, role: &str, args: &[&str]) -> Run {
+        self.configure(role);
+        let run = self.run(args);
+        self.configure(shared_server().user());
+        run
+    }
+
+    /// The same of a plan.
+    pub(crate) fn plan_as(&self, role: &str, args: &[&str]) -> (i32, Value) {
+        self.configure(role);
+        let planned = self.plan(args);
+        self.configure(shared_server().user());
+        planned
     }
 
     /// Owns the tables.
@@ -53,7 +74,7 @@ impl Shop {
     }
 
     /// Owns none of them.
-    fn planter(&self) -> String {
+    pub(crate) fn planter(&self) -> String {
         format!("planter_{}", self.database.name)
     }
 

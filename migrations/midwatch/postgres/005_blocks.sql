@@ -35,11 +35,13 @@ CREATE TRIGGER image_blocks_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON m
 CREATE TRIGGER planned_blocks_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON midwatch.planned_blocks
   FOR EACH STATEMENT EXECUTE FUNCTION midwatch.append_only();
 
--- Who may work with the journal can add nothing to a plan: its rows come with its run, in one transaction.
+-- Who may work with the journal can add nothing to a plan: its rows come with its run, in one transaction, before its
+-- first entry. An UPDATE makes an older run's row look as if it came with them.
 CREATE FUNCTION midwatch.comes_with_its_run() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   IF NOT EXISTS (SELECT FROM midwatch.runs r
-                 WHERE r.id = new.run AND r.xmin::text = (txid_current() % 4294967296)::text) THEN
+                 WHERE r.id = new.run AND r.xmin::text = (txid_current() % 4294967296)::text)
+     OR EXISTS (SELECT FROM midwatch.events e WHERE e.run = new.run) THEN
     RAISE EXCEPTION 'planned rows of run % are written when it begins, and not after', new.run;
   END IF;
   RETURN new;
@@ -47,6 +49,9 @@ END
 $$;
 CREATE TRIGGER planned_blocks_come_with_their_run BEFORE INSERT ON midwatch.planned_blocks
   FOR EACH ROW EXECUTE FUNCTION midwatch.comes_with_its_run();
+
+-- Entries are numbered from one: who may add some puts none before the first.
+ALTER TABLE midwatch.events ADD CONSTRAINT events_seq_check CHECK (seq > 0);
 
 -- It knew rows of the earlier form only.
 DROP VIEW midwatch.drifted;
@@ -60,6 +65,22 @@ BEGIN
            ALTER after SET COMPRESSION lz4';
 EXCEPTION WHEN feature_not_supported OR syntax_error THEN
   NULL;
+END
+$$;
+
+-- Whoever may read the journal may read what came to it, the installations of the file before among it.
+DO $$
+DECLARE
+  it record;
+BEGIN
+  FOR it IN
+    SELECT k.name, CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END AS reader
+    FROM (VALUES ('events', 'installations'), ('images', 'image_blocks'), ('planned_rows', 'planned_blocks')) k(earlier, name)
+    JOIN pg_class c ON c.oid = format('midwatch.%I', k.earlier)::regclass CROSS JOIN LATERAL aclexplode(c.relacl) a
+    WHERE a.privilege_type = 'SELECT' AND a.grantee <> c.relowner
+  LOOP
+    EXECUTE format('GRANT SELECT ON midwatch.%I TO %s', it.name, it.reader);
+  END LOOP;
 END
 $$;
 

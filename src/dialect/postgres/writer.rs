@@ -93,6 +93,7 @@ impl PgWriters {
             in_tx: false,
             committing: false,
             silence: Arc::clone(silence),
+            unanswered: vec![],
             silent: false,
             tables: None,
         })
@@ -127,6 +128,8 @@ struct PgWriter {
     /// A COMMIT is on its way.
     committing: bool,
     silence: Arc<Silence>,
+    /// Fences that were taken for the run by a COMMIT without an answer: one of them may be the run's.
+    unanswered: Vec<i64>,
     /// Process and start of the writing session.
     name: String,
     /// No answer came, and none is waited for any more.
@@ -249,7 +252,9 @@ impl Writer for PgWriter {
             let row = w.json(sql, run, "read when the run began").await?;
             let mut body = body.clone();
             extend(&mut body, row);
-            put(&mut body, "planned", json!(w.planned_sum(run, digests::planned("$1")).await?));
+            let planned = w.planned_sum(run, digests::planned_written()).await?;
+            let planned = digests::own(planned, || format!("planned rows of run {run}"))?;
+            put(&mut body, "planned", json!(planned));
             let event = w.event(run, "intent", &body).await?;
             w.commit("write the intent into the journal").await?;
             Ok(event)

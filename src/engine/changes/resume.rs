@@ -88,30 +88,34 @@ impl Engine {
         origin: RunOrigin,
         now: &Circumstances<'_>,
     ) -> Result<Resumption> {
-        let verify =
-            "nothing was done: midwatch journal verify tells more, and undo takes back what the run did";
+        // An undo restores what the entries of batches tell of.
+        let undo = match &origin.images {
+            None => format!("midwatch undo {run} takes back what the run did"),
+            Some(why) => format!("an undo restores nothing: {why}"),
+        };
+        let verify = format!("nothing was done: midwatch journal verify tells more, and {undo}");
         let refuse = |why: String, hint: String| Error::new(Class::Refused, why).hint(hint);
         let note = origin.plan.note().unwrap_or_default();
         if origin.plan != PlanOrigin::Own && executor::runs_commands(self.parts.runners, &plan) {
             let why = format!("{note}; it runs a command, and commands come from plans made here only");
-            return Err(refuse(why, "nothing was done; undo takes back what the run did".into()));
+            return Err(refuse(why, format!("nothing was done; {undo}")));
         }
         let refused = match (&origin.plan, origin.ended) {
             (PlanOrigin::Altered { .. }, _) if origin.not_as_seen => {
                 Some(refuse(note.clone(), format!("nothing was done: {}", accept::HINT)))
             }
-            (PlanOrigin::Altered { .. }, _) => Some(refuse(note.clone(), verify.into())),
+            (PlanOrigin::Altered { .. }, _) => Some(refuse(note.clone(), verify)),
             (_, Some(entry)) => {
                 let why = format!(
                     "run {run} has ended with entry {entry}, which its row in the journal does not say"
                 );
-                Some(refuse(why, verify.into()))
+                Some(refuse(why, verify))
             }
             (PlanOrigin::Unconfirmed { fingerprint, .. }, None) => Some(refuse(
                 note.clone(),
                 format!(
                     "nothing was done: compare it with midwatch key export there, then midwatch key trust {fingerprint}; \
-                     where nobody knows that key, midwatch undo {run} takes back what the run did"
+                     where nobody knows that key, {undo}"
                 ),
             )),
             _ => None,

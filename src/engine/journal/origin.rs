@@ -95,6 +95,8 @@ pub(in crate::engine) struct RunOrigin {
     pub(in crate::engine) not_as_seen: bool,
     /// The entry by which it has ended for good, as somebody says who is believed here.
     pub(in crate::engine) ended: Option<i64>,
+    /// Why the before-images of a batch are not known to be what was there: whoever writes an entry puts images behind it.
+    pub(in crate::engine) images: Option<String>,
     /// The entries that were looked at ([`Event::sum_of`]).
     pub(in crate::engine) entries: String,
 }
@@ -137,9 +139,12 @@ pub(in crate::engine) async fn of_run(
         if unsigned { known.copy.read(known.target)?.unwrap_or_default().entries } else { BTreeMap::new() };
     let mut judged =
         JudgedEntries { known, keys: &keys, plan, signed_from, copied: &copied, began: false, ended: None };
-    let mut origin = PlanOrigin::Own;
+    let (mut origin, mut images) = (PlanOrigin::Own, None);
     for entry in &entries {
         let of = judged.next(entry);
+        if images.is_none() {
+            images = judged.unbelieved_batch(entry, &of);
+        }
         if of.rank() > origin.rank() {
             origin = of;
         }
@@ -152,7 +157,7 @@ pub(in crate::engine) async fn of_run(
     }
     let ended = judged.ended.map(|end| end.seq);
     let not_as_seen = not_as_seen.is_some();
-    Ok(RunOrigin { plan: origin, not_as_seen, ended, entries: Event::sum_of(&entries) })
+    Ok(RunOrigin { plan: origin, not_as_seen, ended, images, entries: Event::sum_of(&entries) })
 }
 
 /// Is the last entry that was seen here missing, or another?
@@ -232,13 +237,34 @@ impl<'a> JudgedEntries<'a> {
         }
     }
 
+    fn is_copied(&self, entry: &Event) -> bool {
+        self.copied.get(&entry.seq).is_some_and(|kept| kept.sum == entry.sum())
+    }
+
+    /// Why the images that the entry of a batch tells of are not believed; none: it is of somebody who is, or of an earlier
+    /// version and in this machine's copy.
+    fn unbelieved_batch(&self, entry: &Event, by: &PlanOrigin) -> Option<String> {
+        if entry.kind != "batch" {
+            return None;
+        }
+        match by {
+            PlanOrigin::Own | PlanOrigin::Trusted { .. } => None,
+            PlanOrigin::Unconfirmed { fingerprint, why } => {
+                Some(format!("{why} (midwatch key trust {fingerprint})"))
+            }
+            PlanOrigin::Stranger { .. } if self.is_copied(entry) => None,
+            PlanOrigin::Stranger { why } => Some(format!("{why}: undo it where it was applied")),
+            PlanOrigin::Altered { why } => Some(why.clone()),
+        }
+    }
+
     /// Earlier versions signed plans and no entries: what they wrote here stands in this machine's copy, with the number
     /// of its run.
     fn unsigned(&self, entry: &Event, what: &str) -> PlanOrigin {
         if self.signed_from.is_some_and(|first| entry.seq > first) {
             return altered(format!("{what} is not signed"));
         }
-        if self.copied.get(&entry.seq).is_none_or(|kept| kept.sum != entry.sum()) {
+        if !self.is_copied(entry) {
             return stranger(format!("{what} is not signed, and not in this machine's copy"));
         }
         let signed = self.plan.signature.as_ref();

@@ -232,7 +232,8 @@ async fn ask_undo<'e>(planning: &PlanSetup<'e>, cx: &PlanCx<'_>, run: &str) -> R
     let operation = planning.operations.iter().copied().find(|o| o.spec().verb == record.operation);
     // The inverse changes the same: what is asked before the one is asked before the other.
     let cx = &PlanCx { questions: operation.map_or(&[], |o| o.spec().asks), ..*cx };
-    let note = undo::signature_note(planning, cx, run).await;
+    let origin = undo::origin_of(planning, cx, run).await;
+    let note = undo::signature_note(&origin);
     let own = match operation {
         Some(operation) => operation.undo(cx, &record).await?,
         None => None,
@@ -247,7 +248,7 @@ async fn ask_undo<'e>(planning: &PlanSetup<'e>, cx: &PlanCx<'_>, run: &str) -> R
             let write = operation.and_then(|o| o.declared_write(planning.profile, &record.name, &params));
             draft.preflight.extend(cx.answers_before_undo(write, &record.name).await);
             let unsigned = note.is_some();
-            draft.preflight.extend(undo::altered_images(planning, &record.id).await);
+            draft.preflight.extend(undo::altered_images(planning, &record, &origin).await);
             if let Some(note) = note {
                 draft.preflight.push(Preflight::new(undo::SIGNATURE, Ready::Warn, note));
             }

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::engine::journal::origin::{self, Known};
+use crate::engine::journal::origin::{self, Known, RunOrigin};
 use crate::engine::journal::{self, overtaken};
 use crate::engine::model::change::{RowChange, RowKind, TypedColumn};
 use crate::engine::model::error::{Class, Error, Result};
@@ -225,22 +225,24 @@ impl InverseDraft {
     }
 }
 
-/// What is said of an inverse whose run's plan this installation has not signed; none: it has.
-pub(in crate::engine) async fn signature_note(
+/// Whose run it is that is undone.
+pub(in crate::engine) async fn origin_of(
     planning: &PlanSetup<'_>,
     cx: &PlanCx<'_>,
     run: &str,
-) -> Option<String> {
+) -> Result<RunOrigin> {
     let known = Known {
         signer: planning.signer,
         copy: planning.journal_copy,
         target: &Identity::from_server(cx.cx.server),
     };
-    let origin = async {
-        let plan = journal::runs::plan_of(planning.facts, run).await?;
-        origin::of_run(planning.facts, &known, run, &plan).await
-    };
-    match origin.await {
+    let plan = journal::runs::plan_of(planning.facts, run).await?;
+    origin::of_run(planning.facts, &known, run, &plan).await
+}
+
+/// What is said of an inverse whose run's plan this installation has not signed; none: it has.
+pub(in crate::engine) fn signature_note(origin: &Result<RunOrigin>) -> Option<String> {
+    match origin {
         Ok(origin) => origin.plan.note(),
         Err(e) => Some(format!("whose plan the journal has cannot be told: {}", e.message)),
     }
@@ -254,24 +256,36 @@ pub(in crate::engine) async fn has_images(planning: &PlanSetup<'_>) -> Result<()
     }
 }
 
-/// What was altered in the journal is not written into rows; none: the images are those that the run's entries tell of.
-pub(in crate::engine) async fn altered_images(planning: &PlanSetup<'_>, run: &str) -> Option<Preflight> {
+/// What was altered in the journal, or put there by somebody who is not believed, is not written into rows; none: the images
+/// are those that the run's entries tell of, and somebody who is believed here wrote these.
+pub(in crate::engine) async fn altered_images(
+    planning: &PlanSetup<'_>,
+    run: &RunRecord,
+    origin: &Result<RunOrigin>,
+) -> Option<Preflight> {
     let altered = async {
         let mut tx = planning.facts.begin(ReadOptions::default()).await?;
-        planning.facts.dialect().altered_rows(&mut *tx, Some(run)).await
+        planning.facts.dialect().altered_rows(&mut *tx, Some(&run.id)).await
     };
-    let (ready, text) = match altered.await {
-        Ok(rows) => {
+    let id = &run.id;
+    let uncompared = |what: &str, e: &Error| {
+        (Ready::Unknown, format!("before-images of run {id} were not compared with {what}: {}", e.message))
+    };
+    let (ready, text) = match (altered.await, origin) {
+        (Ok(rows), _) if !rows.images.is_empty() => {
             let batch = rows.images.first()?.batch;
             let what = format!(
-                "before-images of run {run} batch {batch} are not those that its entry tells of: midwatch journal verify"
+                "before-images of run {id} batch {batch} are not those that its entry tells of: midwatch journal verify"
             );
             (Ready::Fail, what)
         }
-        Err(e) => (
-            Ready::Unknown,
-            format!("before-images of run {run} were not compared with its entries: {}", e.message),
-        ),
+        (Err(e), _) => uncompared("its entries", &e),
+        (Ok(_), Ok(origin)) => {
+            let why = origin.images.as_ref()?;
+            (Ready::Fail, format!("before-images of run {id} are not restored: {why}"))
+        }
+        (Ok(_), Err(_)) if run.batches == 0 => return None,
+        (Ok(_), Err(e)) => uncompared("the writers of its entries", e),
     };
     Some(Preflight::new("images", ready, text))
 }

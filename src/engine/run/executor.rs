@@ -180,9 +180,9 @@ async fn begin(
     progress: &mut Progress,
     watcher: ProgressSink<'_>,
 ) -> Result<(Cursor, Option<String>), NotBegun> {
-    let refused = |e: Error| NotBegun::Refused(Box::new(Done::refused(e)));
     if let Some(run) = approved.resumes() {
-        let (begun, event) = writer.take_over(run).await.map_err(refused)?;
+        let not_taken = |e| NotBegun::Refused(Box::new(unstarted::not_taken_over(run, e)));
+        let (begun, event) = writer.take_over(run).await.map_err(not_taken)?;
         let uncopied = copy_entry(setup.adapters, &approved.plan().identity, &event);
         return Ok((begun, uncopied));
     }

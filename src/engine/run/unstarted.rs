@@ -1,4 +1,4 @@
-//! What is known of a run whose intent could not be written.
+//! What is known of a run whose intent could not be written, or that could not be taken over.
 
 use crate::engine::journal;
 use crate::engine::model::error::Error;
@@ -47,4 +47,22 @@ pub(in crate::engine) async fn outcome_unknown_start(
     let (outcome, failure) =
         if made > 0 { (Outcome::Partial, failure.durable()) } else { (Outcome::Failed, failure) };
     Done { run: Some(run), outcome, applied: made, resumable: true, ..failed(failure) }
+}
+
+/// A run that was not taken over. Where nobody answered the COMMIT it may be ours all the same: no step was taken, and it
+/// can be resumed again.
+pub(in crate::engine) fn not_taken_over(run: &str, e: Error) -> Done {
+    if !e.ambiguous {
+        return Done::refused(e);
+    }
+    let message =
+        format!("{}; run {run} may or may not have been taken over, and no row was changed", e.message);
+    let failure = Error { message, ..e }.hint(format!("midwatch resume {run} continues it"));
+    Done {
+        run: Some(run.to_owned()),
+        outcome: Outcome::Ambiguous,
+        resumable: true,
+        failure: Some(failure),
+        ..Done::default()
+    }
 }

@@ -1,30 +1,32 @@
 -- What a run's row says against what its entries say. $1: this run; null: all.
+-- Entries are numbered from one: what is before that was added, and says nothing of a run.
+with entries as not materialized (select run, seq, kind, body from midwatch.events where seq > 0)
 select r.id::text as run, w.what, w.found, w.said
 from midwatch.runs r
-left join lateral (select e.body::jsonb as body from midwatch.events e
+left join lateral (select e.body::jsonb as body from entries e
                    where e.run = r.id and e.kind = 'intent' order by e.seq limit 1) i on true
 left join lateral (select count(*) as batches, sum((e.body::jsonb ->> 'applied')::bigint) as applied,
                           sum((e.body::jsonb ->> 'drifted')::bigint) as drifted
-                   from midwatch.events e where e.run = r.id and e.kind = 'batch') b on true
-left join lateral (select e.body::jsonb as body from midwatch.events e
+                   from entries e where e.run = r.id and e.kind = 'batch') b on true
+left join lateral (select e.body::jsonb as body from entries e
                    where e.run = r.id and e.kind = 'batch' order by e.seq desc limit 1) l on true
 left join lateral (select sum((e.body::jsonb ->> 'statements')::bigint) as statements
-                   from midwatch.events e where e.run = r.id and e.kind = 'step') s on true
-left join lateral (select e.body::jsonb ->> 'to' as upto from midwatch.events e
+                   from entries e where e.run = r.id and e.kind = 'step') s on true
+left join lateral (select e.body::jsonb ->> 'to' as upto from entries e
                    where e.run = r.id and e.kind in ('batch', 'step') order by e.seq desc limit 1) p on true
-left join lateral (select e.body::jsonb as body from midwatch.events e
+left join lateral (select e.body::jsonb as body from entries e
                    where e.run = r.id and e.kind = 'outcome' order by e.seq desc limit 1) v on true
 -- Who works on it: earlier versions did not write that down.
-left join lateral (select e.body::jsonb as body from midwatch.events e
+left join lateral (select e.body::jsonb as body from entries e
                    where e.run = r.id and e.kind in ('intent', 'resumed', 'reconnected')
                    order by e.seq desc limit 1) t on true
 left join lateral (select max((e.body::jsonb ->> 'undone_fence')::bigint) as fence
-                   from midwatch.runs x join midwatch.events e on e.run = x.id and e.kind = 'intent'
+                   from midwatch.runs x join entries e on e.run = x.id and e.kind = 'intent'
                    where x.undoes = r.id) u on true
-left join lateral (select max((e.body::jsonb ->> 'step')::int) as step from midwatch.events e
+left join lateral (select max((e.body::jsonb ->> 'step')::int) as step from entries e
                    where e.run = r.id and e.kind in ('batch', 'step')) z on true
 -- What comes after an outcome has taken it back.
-left join lateral (select e.kind, e.body::jsonb as body from midwatch.events e
+left join lateral (select e.kind, e.body::jsonb as body from entries e
                    where e.run = r.id and e.kind in ('outcome', 'resumed', 'reconnected')
                    order by e.seq desc limit 1) o on true
 cross join lateral (values

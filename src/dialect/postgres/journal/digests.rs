@@ -2,29 +2,64 @@
 //! The server computes them; they stand in an entry that is signed. Entries of earlier versions have other forms.
 
 use super::rows::BLOCK_FORM;
+use crate::engine::model::error::{Class, Error, Result};
 
 /// Rows whose texts are put together at a time, in the form before blocks: planned rows may be millions, and a text has
 /// an end.
 const ROWS: u32 = 10_000;
 
+/// What a digest ends with where blocks of others are among those that it should be of.
+const OTHERS: &str = " and others";
+
+/// Count and digest of blocks of images, and of planned rows: aggregates over `b`.
+const IMAGES: &str = "sha256(record_send(row(b.run, b.step, b.batch, b.relation, b.seqs, b.keys, b.before, b.after))), '' \
+    order by b.seqs is null, b.relation collate \"C\", b.keys, b.before, b.after";
+const PLANNED: &str = "sha256(record_send(row(b.run, b.step, b.first, b.last, b.unit, b.keys, b.before, b.after))), '' \
+    order by b.step, b.first";
+
+fn blocks(aggregated: &str) -> String {
+    format!(
+        "coalesce(sum(cardinality(b.keys)), 0) || '{BLOCK_FORM}' || encode(sha256(coalesce(string_agg({aggregated}), '')), 'hex')"
+    )
+}
+
+/// Says so where a block was written by another transaction than this one.
+fn and_others() -> String {
+    format!("case when bool_or(b.xmin <> pg_current_xact_id()::xid) then '{OTHERS}' else '' end")
+}
+
 /// Count and digest of the images of a batch. `run`, `batch`: expressions.
 pub(in crate::dialect::postgres) fn images(run: &str, batch: &str) -> String {
-    format!(
-        "select coalesce(sum(cardinality(b.keys)), 0) || '{BLOCK_FORM}' || encode(sha256(coalesce(string_agg(\
-         sha256(record_send(row(b.run, b.step, b.batch, b.relation, b.seqs, b.keys, b.before, b.after))), '' \
-         order by b.seqs is null, b.relation collate \"C\", b.keys, b.before, b.after), '')), 'hex') \
-         from midwatch.image_blocks b where b.run = {run} and b.batch = {batch}"
-    )
+    let digest = blocks(IMAGES);
+    format!("select {digest} from midwatch.image_blocks b where b.run = {run} and b.batch = {batch}")
+}
+
+/// The same in the transaction that has written them, for [`own`]. `$1`: the run, `$2`: the batch.
+pub(in crate::dialect::postgres) fn images_written() -> String {
+    let (digest, others) = (blocks(IMAGES), and_others());
+    format!("select {digest} || {others} from midwatch.image_blocks b where b.run = $1 and b.batch = $2")
 }
 
 /// Count and digest of the planned rows of a run. `run`: an expression.
 pub(in crate::dialect::postgres) fn planned(run: &str) -> String {
-    format!(
-        "select coalesce(sum(cardinality(b.keys)), 0) || '{BLOCK_FORM}' || encode(sha256(coalesce(string_agg(\
-         sha256(record_send(row(b.run, b.step, b.first, b.last, b.unit, b.keys, b.before, b.after))), '' \
-         order by b.step, b.first), '')), 'hex') \
-         from midwatch.planned_blocks b where b.run = {run}"
-    )
+    let digest = blocks(PLANNED);
+    format!("select {digest} from midwatch.planned_blocks b where b.run = {run}")
+}
+
+/// The same in the transaction that has written them, for [`own`]. `$1`: the run.
+pub(in crate::dialect::postgres) fn planned_written() -> String {
+    let (digest, others) = (blocks(PLANNED), and_others());
+    format!("select {digest} || {others} from midwatch.planned_blocks b where b.run = $1")
+}
+
+/// The digest of what this transaction has written, of which `what` is the name. Numbers of runs and batches are known in
+/// advance: what others have put there before is not signed.
+pub(in crate::dialect::postgres) fn own(digest: String, what: impl FnOnce() -> String) -> Result<String> {
+    if !digest.ends_with(OTHERS) {
+        return Ok(digest);
+    }
+    let message = format!("{} were there before it: somebody has altered the journal", what());
+    Err(Error::new(Class::Refused, message).hint("nothing of it was written; midwatch journal verify"))
 }
 
 /// The images of a batch that has a row for each.
@@ -63,7 +98,7 @@ pub(in crate::dialect::postgres) fn planned_as(said: &str) -> String {
         (PLANNED_SUM.to_owned(), "planned_blocks")
     };
     format!(
-        "select ({digest}) || case when exists (select from midwatch.{others} o where o.run = $1) then ' and others' else '' end"
+        "select ({digest}) || case when exists (select from midwatch.{others} o where o.run = $1) then '{OTHERS}' else '' end"
     )
 }
 

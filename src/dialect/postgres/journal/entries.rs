@@ -140,12 +140,15 @@ pub(in crate::dialect::postgres) async fn strays(tx: &mut dyn ReadTx) -> Result<
     // What constraints of the tables keep away, and who takes those away may add.
     let entries = "select format('run %s has entries and is not in the journal', e.run) from midwatch.events e \
                where e.run is not null and not exists (select from midwatch.runs r where r.id = e.run) group by e.run order by e.run";
+    // What reads the journal in pages begins at number one, and so does the chain.
+    let before = "select format('entry %s (%s) is before the first, number 1: added', e.seq, e.kind) from midwatch.events e \
+                  where e.seq < 1 order by e.seq";
     let runs = "select format('run %s is in the journal %s times', r.id, count(*)) from midwatch.runs r \
                 group by r.id having count(*) > 1 order by r.id";
     let head = "select format('the journal''s head has %s rows', count(*)) from midwatch.head h \
                 having count(*) <> 1 or count(*) filter (where h.one) <> 1";
     let mut out = Vec::new();
-    for sql in [entries, runs, head] {
+    for sql in [entries, before, runs, head] {
         out.extend(tx.texts(&Sql::new(sql)).await?.into_iter().flatten());
     }
     out.extend(install::altered_files(tx).await?);
@@ -155,15 +158,16 @@ pub(in crate::dialect::postgres) async fn strays(tx: &mut dyn ReadTx) -> Result<
 
 pub(in crate::dialect::postgres) async fn first_signed(tx: &mut dyn ReadTx) -> Result<Option<i64>> {
     let sql = "select min(e.seq)::text from (values (null::text)) none(signature) \
-               cross join lateral (select seq from midwatch.events where signature is not null order by seq limit 1) e";
+               cross join lateral (select seq from midwatch.events where seq > 0 and signature is not null order by seq limit 1) e";
     Ok(tx.texts(&Sql::new(sql)).await?.into_iter().flatten().next().and_then(|t| t.parse().ok()))
 }
 
+/// The first entry has number one: one before it breaks the chain wherever that is read from.
 pub(in crate::dialect::postgres) async fn chain_break(tx: &mut dyn ReadTx, from: i64) -> Result<Option<i64>> {
     let sql = format!(
         "select min(e.seq)::text from (select *, lag(seq) over w as seq_before, lag(hash) over w as hash_before \
-         from midwatch.events where seq >= $1 window w as (order by seq)) e \
-         where e.hash is distinct from {HASH} or e.seq_before is not null \
+         from midwatch.events where seq >= $1 or seq < 1 window w as (order by seq)) e \
+         where e.seq < 1 or e.hash is distinct from {HASH} or e.seq_before is not null \
          and (e.seq - 1 <> e.seq_before or e.prev is distinct from e.hash_before)"
     );
     let found = tx.texts(&Sql::new(sql).bind([Param::Int(from)])).await?;
@@ -177,7 +181,7 @@ pub(in crate::dialect::postgres) async fn first_entries(tx: &mut dyn ReadTx) -> 
         seq: i64,
     }
     let sql = "select e.installation as by, min(e.seq) as seq from midwatch.events e \
-               where e.installation is not null group by 1 order by 1";
+               where e.seq > 0 and e.installation is not null group by 1 order by 1";
     let first: Vec<First> = tx.fetch(&Sql::new(sql)).await?;
     Ok(first.into_iter().map(|f| (f.by, f.seq)).collect())
 }

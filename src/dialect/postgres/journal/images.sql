@@ -1,7 +1,7 @@
 -- Batches whose before-images their entries do not bear out. $1: of this run; null: of all.
 with said as (
   select run, (body::json ->> 'batch')::bigint as batch, body::json ->> 'images' as images
-  from midwatch.events where kind = 'batch' and ($1::bigint is null or run = $1::bigint)
+  from midwatch.events where seq > 0 and kind = 'batch' and ($1::bigint is null or run = $1::bigint)
 ), found as (
   select s.run, s.batch, s.images as said,
          case when s.images like '%:blocks:sha256:%' then ({blocks})

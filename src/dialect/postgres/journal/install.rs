@@ -168,19 +168,23 @@ pub(in crate::dialect::postgres) async fn may_install(
     role: &str,
     pending: &[String],
 ) -> Result<Preflight> {
-    let (question, yes, no) = if pending.is_empty() {
+    let owner = "select pg_get_userbyid(n.nspowner)::text from pg_namespace n where n.nspname = 'midwatch'";
+    let owner = tx.texts(&Sql::new(owner)).await?.into_iter().flatten().next();
+    // A schema that is there is its owner's to change: no other privilege helps.
+    let (question, yes, no) = if let Some(owner) = &owner {
         (
             "select pg_has_role(n.nspowner, 'usage')::text from pg_namespace n where n.nspname = 'midwatch'",
             format!("{role} owns schema midwatch"),
-            format!("role {role} does not own schema midwatch: let its owner run this"),
+            format!("role {role} does not own schema midwatch: let its owner {owner} run this"),
         )
+    } else if pending.is_empty() {
+        return Ok(Preflight::new("privilege", Ready::Fail, "schema midwatch does not exist".to_owned()));
     } else {
         (
-            "select coalesce((select pg_has_role(n.nspowner, 'usage') from pg_namespace n where n.nspname = 'midwatch'), \
-             has_database_privilege(current_database(), 'create'))::text",
+            "select has_database_privilege(current_database(), 'create')::text",
             format!("{role} may create the journal here"),
             format!(
-                "role {role} may not create a schema: GRANT CREATE ON DATABASE, or let the owner run init"
+                "role {role} may not create a schema: GRANT CREATE ON DATABASE, or let another role run this"
             ),
         )
     };

@@ -1,7 +1,7 @@
 -- Runs whose planned rows are not those of their intents. $1: this one; null: all.
 with said as (
   select run, body::json ->> 'planned' as planned
-  from midwatch.events where kind = 'intent' and ($1::bigint is null or run = $1::bigint)
+  from midwatch.events where seq > 0 and kind = 'intent' and ($1::bigint is null or run = $1::bigint)
 )
 select s.run::text from said s
 where s.planned is distinct from

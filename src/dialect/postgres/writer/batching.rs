@@ -228,7 +228,9 @@ impl PgWriter {
     async fn checkpoint(&mut self, b: &Batch<'_>, place: Place, applied: u64, drifted: u64) -> Result<Event> {
         let what = "write the checkpoint";
         self.under_own_path().await?;
-        let images = self.text(what, digests::images("$1", "$2"), numbers([place.run, place.batch])?).await?;
+        let images = self.text(what, digests::images_written(), numbers([place.run, place.batch])?).await?;
+        let batch = || format!("before-images of run {} batch {}", place.run, place.batch);
+        let images = digests::own(images, batch)?;
         let sql = "update midwatch.runs set step = $2, checkpoint = $3, batch = $4, applied = applied + $5, \
                    drifted = drifted + $6, batch_rows = $7, message = $8, beat_at = clock_timestamp() where id = $1";
         let mut arguments =

@@ -34,7 +34,7 @@ impl PgWriter {
 
     /// The planned rows must be those that were approved: the chained intent says which.
     async fn check_planned(&mut self, run: i64) -> Result<()> {
-        let sql = "select body from midwatch.events where run = $1 and kind = 'intent' order by seq limit 1";
+        let sql = "select body from midwatch.events where run = $1 and kind = 'intent' and seq > 0 order by seq limit 1";
         let body: Option<String> = sqlx::query(sql)
             .bind(run)
             .fetch_optional(&mut self.work)
@@ -103,7 +103,8 @@ impl PgWriter {
         lock::wait_for_sessions(&mut self.work, run, GONE).await?;
         // Whoever reconnects must be the one who was there; whoever resumes needs a run that can be gone on with.
         let which = if let Some(fence) = mine {
-            format!("r.fence = {fence}")
+            let ours: Vec<_> = self.unanswered.iter().chain([&fence]).map(i64::to_string).collect();
+            format!("r.fence in ({})", ours.join(", "))
         } else {
             self.check_planned(run).await?;
             "(r.outcome = 'running' or r.resumable) and not exists (select from midwatch.runs u \
@@ -145,7 +146,9 @@ impl PgWriter {
             if mine.is_none() {
                 self.check_entries(run, event.seq).await?;
             }
+            self.unanswered.push(begun.fence);
             self.commit("take the run over").await?;
+            self.unanswered.clear();
             Ok((begun, event))
         }
         .await;
