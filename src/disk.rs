@@ -85,9 +85,28 @@ pub fn is_ours_or_roots(path: &Path) -> bool {
     path.symlink_metadata().is_ok_and(|meta| is_ours(&meta) || meta.uid() == 0)
 }
 
-/// May everybody put something into this directory?
+/// May everybody put something into this directory, or another directory in its place? One that is missing is shared: who
+/// will make it is not known.
 pub fn is_shared(dir: &Path) -> bool {
-    dir.metadata().is_ok_and(|meta| meta.mode() & 0o002 != 0)
+    dir.metadata().is_ok_and(|meta| meta.mode() & 0o002 != 0) || !is_kept(dir, LINKS)
+}
+
+/// What stands on the way to it, and at its end, is of root's or ours wherever everybody may make something. Where the
+/// directory above has no sticky bit, everybody may move that away, too.
+fn is_kept(way: &Path, left: u32) -> bool {
+    way.ancestors().filter(|at| !at.as_os_str().is_empty()).all(|at| {
+        let Ok(meta) = at.symlink_metadata() else { return false };
+        let Ok(above) = parent(at).metadata() else { return false };
+        let everybodys = at.parent().is_some() && above.mode() & 0o002 != 0;
+        if everybodys && (above.mode() & 0o1000 == 0 || !is_ours_or_root(meta.uid())) {
+            return false;
+        }
+        if !meta.is_symlink() {
+            return true;
+        }
+        let Some(left) = left.checked_sub(1) else { return false };
+        at.read_link().is_ok_and(|to| is_kept(&parent(at).join(to), left))
+    })
 }
 
 /// Is it this account, or root?
