@@ -8,7 +8,6 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use rustls::ClientConfig;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
 use sqlx::{ConnectOptions, Connection as _};
 
@@ -56,8 +55,6 @@ pub struct Connection {
     user: String,
     database: String,
     tls: Tls,
-    /// What TLS is done with; its files are read once.
-    config: Arc<OnceLock<Arc<ClientConfig>>>,
     keep: Keep,
     methods: LoginMethods,
     wanted: Wanted,
@@ -138,7 +135,6 @@ impl Connection {
             options,
             user,
             database,
-            config: Arc::default(),
             place,
             warning,
             connect_timeout,
@@ -452,12 +448,7 @@ impl Connection {
     }
 
     fn wish(&self) -> std::result::Result<Wish, sqlx::Error> {
-        let config = if let Some(config) = self.config.get() {
-            Arc::clone(config)
-        } else {
-            let config = Arc::new(self.tls.config().map_err(|why| sqlx::Error::Io(refused(&why)))?);
-            Arc::clone(self.config.get_or_init(|| config))
-        };
+        let config = self.tls.config().map_err(|why| sqlx::Error::Io(refused(&why)))?;
         let optional = matches!(self.tls.mode, Mode::Allow | Mode::Prefer);
         Ok(Wish { config, verified: self.tls.verified(), optional })
     }
