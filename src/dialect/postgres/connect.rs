@@ -13,7 +13,7 @@ use sqlx::{ConnectOptions, Connection as _};
 
 use super::certificate::Refused;
 use super::dial::{self, Line, Wish, refused};
-use super::endpoint::{self, Endpoint, Keep, ServerPlace, Wanted};
+use super::endpoint::{self, Endpoint, HostPassword, Keep, ServerPlace, Wanted};
 use super::error::{connect_error, refuses_encryption, stops_the_search, unsupported_startup};
 use super::login::LoginMethods;
 use super::parameters::{ParameterOrigin, Parameters};
@@ -200,12 +200,13 @@ impl Connection {
         self.warning.as_deref()
     }
 
-    /// The password, for a file that libpq's own programs read. Waits for the operator's program, where one gives it.
-    pub fn password(&self) -> Result<Option<Secret>> {
-        if self.password_command.is_empty() {
-            return Ok(self.endpoints.iter().find_map(|e| e.password.clone()));
-        }
-        password_command::run(&self.password_command).map(Some).map_err(Error::unobserved)
+    /// Each server's password, for a file that libpq's own programs read. Waits for the operator's program, where one gives it.
+    pub fn passwords(&self) -> Result<Vec<HostPassword>> {
+        let asked = match &*self.password_command {
+            [] => None,
+            words => Some(password_command::run(words).map_err(Error::unobserved)?),
+        };
+        Ok(endpoint::passwords(&self.endpoints, asked.as_ref()))
     }
 
     /// What the operator's program says now.
@@ -491,7 +492,32 @@ mod tests {
         }
         assert!(env.contains(&("PGSSLMODE", "require".into())));
         assert!(env.iter().all(|(_, v)| !v.contains("s@ü")), "{}", env.len());
-        assert_eq!(c.password().unwrap().unwrap().expose(), "s@ü");
+    }
+
+    #[test]
+    fn a_password_is_for_its_own_server() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("passes");
+        disk::save(&file, b"a:1:*:*:of a\nlocalhost:3:*:*:of the socket\n").unwrap();
+        let written = format!("host=a,b,/var/run/postgresql port=1,2,3 dbname=d passfile={}", file.display());
+        let of = |c: Connection| {
+            let lines = c.passwords().unwrap().into_iter();
+            lines.map(|l| format!("{}:{} {}", l.host, l.port, l.password.expose())).collect::<Vec<_>>()
+        };
+        let own = ["a:1 of a", "/var/run/postgresql:3 of the socket", "localhost:3 of the socket"];
+        assert_eq!(of(connection(&written).unwrap()), own);
+        assert_eq!(of(connection("host=a,b password=x").unwrap()), ["a:5432 x", "b:5432 x"]);
+        let asking = connection("host=a,b").unwrap().asking(&["echo".into(), "x".into()]).unwrap();
+        assert_eq!(of(asking), ["a:5432 x", "b:5432 x"]);
+        // Without a host: whichever directory the server was found in.
+        disk::save(&file, b"localhost:*:*:*:of the machine\n").unwrap();
+        let unnamed = connection(&format!("dbname=d passfile={}", file.display())).unwrap();
+        assert!(
+            unnamed
+                .endpoints
+                .iter()
+                .all(|e| e.password.as_ref().is_some_and(|p| p.expose() == "of the machine"))
+        );
     }
 
     #[test]

@@ -15,6 +15,8 @@ const PORT: &str = "5432";
 const SOCKETS: [&str; 2] = ["/run/postgresql", "/var/run/postgresql"];
 /// Where libpq as its authors build it looks: there everybody can.
 const SHARED: &str = "/tmp";
+/// What password files call the server whose socket is where libpq looks by itself.
+const LOCAL: &str = "localhost";
 
 /// One server that may be connected to.
 #[derive(Clone)]
@@ -37,6 +39,32 @@ pub(super) enum ServerPlace {
         /// Where it is, if that is not asked of the name.
         address: Option<String>,
     },
+}
+
+/// A password, and the server that it is for: by the host and the port under which programs of libpq look it up.
+pub struct HostPassword {
+    /// A name, an address, or the directory of a socket.
+    pub host: String,
+    /// TCP's, or the number in the socket's name.
+    pub port: u16,
+    /// What is sent to that server alone.
+    pub password: Secret,
+}
+
+/// Of these servers. `asked`: what stands in place of their own.
+pub(super) fn passwords(endpoints: &[Endpoint], asked: Option<&Secret>) -> Vec<HostPassword> {
+    let line = |e: &Endpoint, host| {
+        let password = asked.or(e.password.as_ref())?.clone();
+        Some(HostPassword { host, port: e.port, password })
+    };
+    // Where a program's own socket would be, it asks for this name; which directory that is, its authors have said. Last: a
+    // server that is reached by that name has its own line.
+    let by_default = |e: &&Endpoint| match &e.at {
+        ServerPlace::Socket(dir) => SOCKETS.iter().chain([&SHARED]).any(|d| dir == Path::new(d)),
+        ServerPlace::Tcp { .. } => false,
+    };
+    let named = endpoints.iter().filter_map(|e| line(e, e.host()));
+    named.chain(endpoints.iter().filter(by_default).filter_map(|e| line(e, LOCAL.into()))).collect()
 }
 
 impl Endpoint {
@@ -79,9 +107,7 @@ pub(super) fn all(
         let number = number.ok_or_else(|| p.wrong("port", "it is no number from 1 to 65535"))?;
         let at = at(p, nth(&hosts), nth(&addresses), number)?;
         let (asked, shown) = match &at {
-            ServerPlace::Socket(dir) if SOCKETS.iter().any(|s| dir == Path::new(s)) => {
-                ("localhost".into(), None)
-            }
+            ServerPlace::Socket(dir) if SOCKETS.iter().any(|s| dir == Path::new(s)) => (LOCAL.into(), None),
             ServerPlace::Socket(dir) => (dir.to_string_lossy().into_owned(), None),
             ServerPlace::Tcp { host, .. } => (host.clone(), Some(host)),
         };
