@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
+use crate::rogue_server::{RogueServer, WRONG_PASSWORD};
 use crate::tls_server::TlsServer;
 
 type Environment = &'static [(&'static str, &'static str)];
@@ -85,6 +86,40 @@ async fn the_same_as_psql() {
         }
     }
     assert!(differ.is_empty(), "{}", differ.join("\n"));
+}
+
+/// Until now all addresses of a name had five seconds together: one that was silent kept the others from being tried.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_address_of_a_name_is_tried() {
+    let tls = TlsServer::shared();
+    // The nearer to 127.0.0.1, from which it is connected, the earlier an address is tried.
+    let silent = tls.address.replacen("127.77.", "127.0.", 1);
+    let listener = std::net::TcpListener::bind((silent.as_str(), 5432)).unwrap();
+    let hosts = format!("{silent} two.example\n{} two.example\n", tls.address);
+    let parameters = "host=two.example user=keeper dbname=d connect_timeout=2";
+    let commands = [tls.psql_command(parameters, &[]), tls.midwatch_command(parameters, &[])];
+    let [Some(mut psql), Some(mut ours)] = commands.map(|c| tls.with_file(&c, "/etc/hosts", &hosts, true))
+    else {
+        return;
+    };
+    let (psql, ours) = (TlsServer::said_by_psql(&mut psql), TlsServer::said_by_midwatch(&mut ours));
+    assert_eq!((psql.as_deref(), ours.as_deref()), (Ok("keeper d TLSv1.3"), Ok("keeper d TLSv1.3")));
+    listener.set_nonblocking(true).unwrap();
+    assert!(listener.accept().is_ok(), "the silent address was not tried first");
+}
+
+/// Until now `target_session_attrs=prefer-standby` sent a password that was refused once more: twice as fast to the end of
+/// the attempts that a server allows.
+#[test]
+fn a_password_that_was_refused_is_not_sent_again() {
+    let attempts = |attributes: &str| {
+        let rogue = RogueServer::start(WRONG_PASSWORD);
+        let url = format!("{}?sslmode=disable&target_session_attrs={attributes}", rogue.url());
+        let run = crate::common::on(&url, &["doctor", "--json"]);
+        assert!(run.stdout.contains("wrong password"), "{run:?}");
+        rogue.connections()
+    };
+    assert_eq!(attempts("prefer-standby"), attempts("standby"));
 }
 
 /// At 4eabe32 `passfile` was dropped; later a file that was not used was named by `doctor` only, and a failed login said no more

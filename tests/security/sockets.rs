@@ -166,3 +166,32 @@ async fn what_writes_goes_over_nothing_weaker_than_what_was_looked_at() {
     assert!(why.contains("another way than was looked at"), "{why}");
     assert!(!has_the_schema(&database).await);
 }
+
+/// Until now what the first connection went over was taken from a server that was asked and not wanted: behind one over a
+/// shared socket the session that writes took any other.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_not_the_wanted_one_is_not_what_was_looked_at() {
+    let (real, unwanted) = (shared_server().socket_dir(), &TlsServer::shared().server);
+    if !is_anothers(&real) {
+        return;
+    }
+    let database = Database::empty().await;
+    let name = &database.name;
+    unwanted.create_database(name, None).await.unwrap();
+    let read_only = format!("alter database {name} set default_transaction_read_only = on");
+    unwanted.owner("postgres").await.unwrap().execute_script(&read_only).await.unwrap();
+    // Production is not changed over a shared socket in any case.
+    let demo = format!("alter database {name} set midwatch.environment = 'demo'");
+    database.owner().await.execute_script(&demo).await.unwrap();
+    let passed_over = place(&unwanted.socket_dir(), 0o1777);
+    let (own, shared) = (place(&real, 0o755), place(&real, 0o1777));
+    let url = format!(
+        "host={},{},{} user=keeper dbname={name} target_session_attrs=read-write",
+        passed_over.path().display(),
+        own.path().display(),
+        shared.path().display()
+    );
+    let why = init_after(&url, name, || remove_socket(own.path())).await;
+    assert!(!has_the_schema(&database).await, "changed over a socket that was not looked at");
+    assert!(why.as_deref().is_some_and(|why| why.contains("another way than was looked at")), "{why:?}");
+}

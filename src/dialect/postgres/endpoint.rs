@@ -1,5 +1,7 @@
 //! Where the servers are, and which of several is wanted.
 
+use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -27,6 +29,15 @@ pub(super) struct Endpoint {
     pub(super) password: Option<Secret>,
     /// For messages: `host:port/database`.
     pub(super) place: String,
+}
+
+/// One way to a server.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Way<'e> {
+    /// The directory of a socket, and the number in the socket's name.
+    Socket(&'e Path, u16),
+    /// One of the addresses of a name.
+    Tcp { host: &'e str, address: SocketAddr },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,6 +82,16 @@ impl Endpoint {
     /// TLS is spoken with it.
     pub(super) fn is_tcp(&self) -> bool {
         matches!(self.at, ServerPlace::Tcp { .. })
+    }
+
+    /// All that it may be reached by, in the order in which they are tried.
+    pub(super) async fn ways(&self) -> io::Result<Vec<Way<'_>>> {
+        let (host, address) = match &self.at {
+            ServerPlace::Socket(dir) => return Ok(vec![Way::Socket(dir, self.port)]),
+            ServerPlace::Tcp { host, address } => (host, address.as_ref().unwrap_or(host)),
+        };
+        let found = tokio::net::lookup_host((address.as_str(), self.port)).await?;
+        Ok(found.map(|address| Way::Tcp { host, address }).collect())
     }
 
     /// `host:port`, or the socket's directory.
