@@ -19,7 +19,7 @@ const NO_FOLLOW: i32 = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
 
 /// `O_NONBLOCK`
 const NO_WAIT: i32 = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
-/// Of a configuration or a profile (bytes).
+/// Of a configuration, a profile or a password file (bytes).
 const LONGEST: u64 = 4 << 20;
 /// Links that lead to links, as the system follows them.
 const LINKS: u32 = 40;
@@ -190,6 +190,25 @@ pub fn owned_text(path: &Path) -> io::Result<(String, u32)> {
     let mut bytes = Vec::new();
     file.take(LONGEST).read_to_end(&mut bytes)?;
     Ok((utf8(bytes)?, meta.uid()))
+}
+
+/// The text of a file with passwords: a plain file that its owner alone, whoever that is, may read and write, as for libpq.
+/// What is looked at is what is read.
+pub fn owners_text(path: &Path) -> io::Result<String> {
+    let file = OpenOptions::new().read(true).custom_flags(NO_WAIT).open(path)?;
+    let meta = file.metadata()?;
+    if !meta.is_file() {
+        return Err(refused(path, "is not a regular file"));
+    }
+    if meta.mode() & 0o077 != 0 {
+        return Err(refused(path, "may be read or written by others (chmod 0600)"));
+    }
+    if meta.len() > LONGEST {
+        return Err(refused(path, "is longer than 4 MB"));
+    }
+    let mut bytes = Vec::new();
+    file.take(LONGEST).read_to_end(&mut bytes)?;
+    utf8(bytes)
 }
 
 /// The bytes of a secret: a plain file of ours or of root that nobody else may read. What is looked at is what is read.

@@ -136,7 +136,10 @@ pub(super) fn all(
             shown.map_or_else(|| format!("local socket/{database}"), |h| format!("{h}:{port}/{database}"));
         let mut password = p.get("password").map(Secret::new);
         if let (None, Some(file)) = (&password, passfile) {
-            let found = passfile::look(file, &Whom { host: &asked, port: &port, database, user });
+            // Wherever a server without a name was found.
+            let unnamed = nth(&hosts).is_none() && nth(&addresses).is_none();
+            let host = if unnamed { LOCAL } else { asked.as_str() };
+            let found = passfile::look(file, &Whom { host, port: &port, database, user });
             password = found.password;
             warning = found.warning;
         }
