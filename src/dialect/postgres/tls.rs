@@ -57,15 +57,27 @@ pub(super) struct Tls {
     own: Option<(PathBuf, PathBuf)>,
     sni: bool,
     versions: Vec<&'static rustls::SupportedProtocolVersion>,
-    /// The latest, and the state of the files that it was made from.
-    made: Arc<Mutex<Option<(FileStates, Arc<ClientConfig>)>>>,
+    prepared: Arc<Mutex<Option<Prepared>>>,
 }
 
-/// By which a file that was written anew is told: device, number, length, and the times of its content and of its entry.
-type FileState = (u64, u64, u64, (i64, i64), (i64, i64));
+/// What a handshake needs, and the state of each file that it was made from; absent: it could not be looked at.
+#[derive(Debug)]
+struct Prepared {
+    config: Arc<ClientConfig>,
+    files: Vec<(PathBuf, Option<FileState>)>,
+}
 
-/// Of each file; absent: it cannot be looked at.
-type FileStates = Vec<(PathBuf, Option<FileState>)>;
+/// By which a file that was written anew is told.
+#[derive(Debug, PartialEq, Eq)]
+struct FileState {
+    /// Its device, and its number there.
+    place: (u64, u64),
+    length: u64,
+    /// Seconds and nanoseconds, of its content.
+    written: (i64, i64),
+    /// The same of its owner, its mode and its names.
+    changed: (i64, i64),
+}
 
 const MODES: [(&str, Mode); 6] = [
     ("disable", Mode::Disable),
@@ -118,7 +130,7 @@ impl Tls {
         let default_crl = variables.users_file("root.crl")?;
         let own = own_certificate(p, existing("postgresql.crt")?, variables.users_file("postgresql.key")?)?;
         let sni = p.switch("sslsni", true)?;
-        Ok(Self { mode, roots, crl, default_crl, own, sni, versions: versions(p)?, made: Arc::default() })
+        Ok(Self { mode, roots, crl, default_crl, own, sni, versions: versions(p)?, prepared: Arc::default() })
     }
 
     /// How far a certificate is verified.
@@ -138,20 +150,18 @@ impl Tls {
 
     /// What `rustls` needs. A session lasts for days: a file that has changed since the last connection is read again.
     pub(super) fn config(&self) -> std::result::Result<Arc<ClientConfig>, String> {
-        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
         // Looked at before they are read: what changes in between is read once more.
-        let states = self.file_states();
-        if let Some((before, config)) = &*made
-            && *before == states
-        {
-            return Ok(Arc::clone(config));
+        let files = self.file_states();
+        if let Some(before) = prepared.as_ref().filter(|before| before.files == files) {
+            return Ok(Arc::clone(&before.config));
         }
         let config = Arc::new(self.read()?);
-        *made = Some((states, Arc::clone(&config)));
+        *prepared = Some(Prepared { config: Arc::clone(&config), files });
         Ok(config)
     }
 
-    fn file_states(&self) -> FileStates {
+    fn file_states(&self) -> Vec<(PathBuf, Option<FileState>)> {
         let roots = match &self.roots {
             Roots::None => None,
             Roots::System => bundle(),
@@ -284,8 +294,12 @@ fn secret_key(key: &Path) -> std::result::Result<Vec<u8>, String> {
 
 fn state(file: &Path) -> Option<FileState> {
     let meta = file.metadata().ok()?;
-    let times = ((meta.mtime(), meta.mtime_nsec()), (meta.ctime(), meta.ctime_nsec()));
-    Some((meta.dev(), meta.ino(), meta.len(), times.0, times.1))
+    Some(FileState {
+        place: (meta.dev(), meta.ino()),
+        length: meta.len(),
+        written: (meta.mtime(), meta.mtime_nsec()),
+        changed: (meta.ctime(), meta.ctime_nsec()),
+    })
 }
 
 /// Decides on a server's certificate.
