@@ -19,7 +19,7 @@ const NO_FOLLOW: i32 = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
 
 /// `O_NONBLOCK`
 const NO_WAIT: i32 = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
-/// Of a configuration or a profile (bytes).
+/// Of a configuration, a profile or a password file (bytes).
 const LONGEST: u64 = 4 << 20;
 /// Links that lead to links, as the system follows them.
 const LINKS: u32 = 40;
@@ -85,9 +85,28 @@ pub fn is_ours_or_roots(path: &Path) -> bool {
     path.symlink_metadata().is_ok_and(|meta| is_ours(&meta) || meta.uid() == 0)
 }
 
-/// May everybody put something into this directory?
+/// May everybody put something into this directory, or another directory in its place? One that is missing is shared: who
+/// will make it is not known.
 pub fn is_shared(dir: &Path) -> bool {
-    dir.metadata().is_ok_and(|meta| meta.mode() & 0o002 != 0)
+    dir.metadata().is_ok_and(|meta| meta.mode() & 0o002 != 0) || !is_kept(dir, LINKS)
+}
+
+/// What stands on the way to it, and at its end, is of root's or ours wherever everybody may make something. Where the
+/// directory above has no sticky bit, everybody may move that away, too.
+fn is_kept(way: &Path, left: u32) -> bool {
+    way.ancestors().filter(|at| !at.as_os_str().is_empty()).all(|at| {
+        let Ok(meta) = at.symlink_metadata() else { return false };
+        let Ok(above) = parent(at).metadata() else { return false };
+        let everybodys = at.parent().is_some() && above.mode() & 0o002 != 0;
+        if everybodys && (above.mode() & 0o1000 == 0 || !is_ours_or_root(meta.uid())) {
+            return false;
+        }
+        if !meta.is_symlink() {
+            return true;
+        }
+        let Some(left) = left.checked_sub(1) else { return false };
+        at.read_link().is_ok_and(|to| is_kept(&parent(at).join(to), left))
+    })
 }
 
 /// Is it this account, or root?
@@ -171,6 +190,25 @@ pub fn owned_text(path: &Path) -> io::Result<(String, u32)> {
     let mut bytes = Vec::new();
     file.take(LONGEST).read_to_end(&mut bytes)?;
     Ok((utf8(bytes)?, meta.uid()))
+}
+
+/// The text of a file with passwords: a plain file that its owner alone, whoever that is, may read and write, as for libpq.
+/// What is looked at is what is read.
+pub fn owners_text(path: &Path) -> io::Result<String> {
+    let file = OpenOptions::new().read(true).custom_flags(NO_WAIT).open(path)?;
+    let meta = file.metadata()?;
+    if !meta.is_file() {
+        return Err(refused(path, "is not a regular file"));
+    }
+    if meta.mode() & 0o077 != 0 {
+        return Err(refused(path, "may be read or written by others (chmod 0600)"));
+    }
+    if meta.len() > LONGEST {
+        return Err(refused(path, "is longer than 4 MB"));
+    }
+    let mut bytes = Vec::new();
+    file.take(LONGEST).read_to_end(&mut bytes)?;
+    utf8(bytes)
 }
 
 /// The bytes of a secret: a plain file of ours or of root that nobody else may read. What is looked at is what is read.

@@ -9,6 +9,9 @@ use std::time::Duration;
 /// Asks for the password in clear text.
 pub(crate) const CLEAR_TEXT: &[u8] = b"R\0\0\0\x08\0\0\0\x03";
 
+/// Says that the password is wrong, whichever it is.
+pub(crate) const WRONG_PASSWORD: &[u8] = b"E\0\0\0\x23SFATAL\0VFATAL\0C28P01\0Mno good\0\0";
+
 /// A server that answers every message with the same, and keeps what it hears.
 pub(crate) struct RogueServer {
     port: u16,

@@ -160,8 +160,26 @@ async fn copies_with_recorded_programs() {
     assert!(copy.summary().contains("rows: 1 of "), "{}", copy.summary());
 }
 
+/// In `programs` one for each of `real`, which records in `seen` how it is called.
+fn record(real: &Path, programs: &Path, seen: &Path) {
+    for entry in std::fs::read_dir(real).unwrap().map(Result::unwrap) {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let script = format!(
+            "#!/bin/sh\ncat /proc/$$/cmdline /proc/$$/environ > {seen}/{name}.$$\n\
+             [ -z \"$PGPASSFILE\" ] || {{ stat -c 'mode %a' \"$PGPASSFILE\"; echo \"file $PGPASSFILE\"; }} > {seen}/pass.{name}.$$\n\
+             exec {real}/{name} \"$@\"\n",
+            seen = seen.display(),
+            real = real.display()
+        );
+        let path = programs.join(&name);
+        std::fs::write(&path, script).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+}
+
 /// At 4eabe32 `PGPASSWORD` stood in the environment of `pg_dump` and `psql`, which hand it on to whatever they start; it now
-/// stands in a file of 0600 that is gone when the program has ended.
+/// stands in a file of 0600 that is gone when the program has ended. Until now that file offered the first host's password to
+/// every host.
 #[test]
 fn no_child_has_the_password_in_arguments_or_environment() {
     let dir = tempfile::tempdir().unwrap();
@@ -185,30 +203,24 @@ fn no_child_has_the_password_in_arguments_or_environment() {
     std::fs::create_dir(&seen).unwrap();
     std::fs::set_permissions(&seen, std::fs::Permissions::from_mode(0o777)).unwrap();
     let real = real.command("psql").get_program().to_owned();
-    let real = Path::new(&real).parent().unwrap().to_owned();
-    for entry in std::fs::read_dir(&real).unwrap().map(Result::unwrap) {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let script = format!(
-            "#!/bin/sh\ncat /proc/$$/cmdline /proc/$$/environ > {seen}/{name}.$$\n\
-             [ -z \"$PGPASSFILE\" ] || {{ stat -c 'mode %a' \"$PGPASSFILE\"; echo \"file $PGPASSFILE\"; }} > {seen}/pass.{name}.$$\n\
-             exec {real}/{name} \"$@\"\n",
-            seen = seen.display(),
-            real = real.display()
-        );
-        let path = programs.join(&name);
-        std::fs::write(&path, script).unwrap();
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
-    }
+    record(Path::new(&real).parent().unwrap(), &programs, &seen);
     let url = server.url("postgres").replacen("keeper@", &format!("app:{CANARY}@"), 1);
-    let version = server.version().to_string();
-    let mut copying: Command = this_test("secrets::copies_with_recorded_programs");
-    let output = copying
-        .env("TARGET", url)
-        .env("VERSION", version)
-        .env("MIDWATCH_PG_BIN", &programs)
-        .output()
+    // Two hosts, with a password each: that of the first is not for the second.
+    let (passes, socket_dir) = (dir.path().join("passes"), server.socket_dir());
+    let socket_dir = socket_dir.display();
+    std::fs::write(&passes, format!("127.0.0.1:1:*:*:of-the-first\n{socket_dir}:5432:*:*:{CANARY}\n"))
         .unwrap();
-    assert!(output.status.success(), "{output:?}");
+    std::fs::set_permissions(&passes, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let two = format!(
+        "host=127.0.0.1,{socket_dir} port=1,5432 user=app dbname=postgres passfile={}",
+        passes.display()
+    );
+    for target in [url, two] {
+        let mut copying: Command = this_test("secrets::copies_with_recorded_programs");
+        copying.env("TARGET", target).env("VERSION", server.version().to_string());
+        let output = copying.env("MIDWATCH_PG_BIN", &programs).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+    }
 
     let mut files = 0;
     for entry in std::fs::read_dir(&seen).unwrap().map(Result::unwrap) {

@@ -15,6 +15,10 @@ async fn a_refused_certificate_is_named_with_the_reason() {
         ("sslmode=require sslrootcert=$D/other.crt", "its issuer is not among the roots of sslrootcert"),
         ("host=else.example hostaddr=$A sslmode=verify-full sslrootcert=$D/ca.crt", "it is for"),
         ("sslmode=verify-ca sslrootcert=$D/ca.crt sslcrl=$D/revoked.crl", "it is revoked"),
+        (
+            "sslmode=verify-ca sslrootcert=$D/ca.crt sslcrl=$D/expired.crl",
+            "the revocation list of sslcrl is out of date",
+        ),
     ] {
         let said = tls.midwatch(&format!("{ON} {parameters}"), &[]).unwrap_err();
         assert!(said.contains(of) && said.contains(why), "{parameters}: {said}");
@@ -58,4 +62,22 @@ fn a_certificate_that_expired_is_named_with_its_end() {
         said.contains("certificate of CN=db.example") && said.contains("it expired 2020-02-01 00:00 UTC"),
         "{said}"
     );
+}
+
+/// Until now the files of TLS were read once: a console that is open for days never saw that a certificate was revoked.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_that_is_fetched_while_the_console_is_open_counts() {
+    let tls = TlsServer::shared();
+    let (home, dir) = (tempfile::tempdir().unwrap(), tls.files.path());
+    let list = home.path().join("ca.crl");
+    std::fs::copy(dir.join("empty.crl"), &list).unwrap();
+    tls.server.create_database("revoked", None).await.unwrap();
+    let parameters = "user=keeper dbname=revoked sslmode=verify-ca sslrootcert=$D/ca.crt";
+    let url = tls.full(&format!("{parameters} sslcrl={}", list.display()));
+    let revoke = || assert!(std::fs::copy(dir.join("revoked.crl"), &list).is_ok());
+    let why = crate::sockets::init_after(&url, "revoked", revoke).await;
+    let mut owner = tls.server.owner("revoked").await.unwrap();
+    let made = owner.fetch_value("select pg_catalog.to_regnamespace('midwatch')::text", &[]).await.unwrap();
+    assert_eq!(made, None, "changed through a server whose certificate is revoked");
+    assert!(why.as_deref().is_some_and(|why| why.contains("it is revoked")), "{why:?}");
 }

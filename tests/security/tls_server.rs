@@ -13,7 +13,7 @@ use tempfile::TempDir;
 pub(crate) struct TlsServer {
     pub(crate) server: Server,
     pub(crate) address: String,
-    /// `ca.crt`; `other.crt`, which has issued nothing; `revoked.crl`, `empty.crl`; `client.crt`, `client.key`.
+    /// `ca.crt`; `other.crt`, which has issued nothing; `revoked.crl`, `empty.crl`, `expired.crl`; `client.crt`, `client.key`.
     pub(crate) files: TempDir,
 }
 
@@ -93,6 +93,10 @@ impl TlsServer {
         );
         issue(dir, "client", "/CN=certified", "DNS:certified", "");
         openssl(dir, "ca -config ca.cnf -gencrl -out empty.crl");
+        openssl(
+            dir,
+            "ca -config ca.cnf -gencrl -out expired.crl -crl_lastupdate 20200101000000Z -crl_nextupdate 20200201000000Z",
+        );
         openssl(dir, "ca -config ca.cnf -revoke server.crt");
         openssl(dir, "ca -config ca.cnf -gencrl -out revoked.crl");
         let settings = vec![("listen_addresses".into(), address.clone())];
@@ -158,11 +162,20 @@ impl TlsServer {
 
     /// What `psql` connects to and over what, or what it says; `hostaddr` is the server's unless given.
     pub(crate) fn psql(&self, parameters: &str, environment: &[(&str, &str)]) -> Result<String, String> {
+        Self::said_by_psql(&mut self.psql_command(parameters, environment))
+    }
+
+    pub(crate) fn psql_command(&self, parameters: &str, environment: &[(&str, &str)]) -> Command {
         let sql = "select current_user || ' ' || current_database() || ' ' || \
                    case when ssl then version else 'plain' end from pg_stat_ssl where pid = pg_backend_pid()";
         let mut command = Command::new("psql");
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap()).env("HOME", self.files.path());
-        command.envs(environment.iter().copied()).args(["-XAtw", "-c", sql, "-d", &self.full(parameters)]);
+        command.envs(self.placed(environment));
+        command.args(["-XAtw", "-c", sql, "-d", &self.full(parameters)]);
+        command
+    }
+
+    pub(crate) fn said_by_psql(command: &mut Command) -> Result<String, String> {
         let output = command.output().unwrap();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
         if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
@@ -170,9 +183,18 @@ impl TlsServer {
 
     /// The same of the program.
     pub(crate) fn midwatch(&self, parameters: &str, environment: &[(&str, &str)]) -> Result<String, String> {
+        Self::said_by_midwatch(&mut self.midwatch_command(parameters, environment))
+    }
+
+    pub(crate) fn midwatch_command(&self, parameters: &str, environment: &[(&str, &str)]) -> Command {
         let mut command = crate::common::midwatch(self.files.path());
-        command.envs(environment.iter().copied()).env("DATABASE_URL", self.full(parameters));
-        let run = crate::common::run(command.args(["doctor", "--json"]));
+        command.envs(self.placed(environment)).env("DATABASE_URL", self.full(parameters));
+        command.args(["doctor", "--json"]);
+        command
+    }
+
+    pub(crate) fn said_by_midwatch(command: &mut Command) -> Result<String, String> {
+        let run = crate::common::run(command);
         assert!(!format!("{run:?}").contains("s3cr3t"), "{run:?}");
         let json = run.json().to_string();
         let after = |mark: &str| {
@@ -180,7 +202,13 @@ impl TlsServer {
             Some(rest.split([',', '"']).next().unwrap_or_default().trim().to_owned())
         };
         let Some(transport) = after("connection: ") else {
-            return Err(format!("{}{}", run.stdout, run.stderr));
+            let json = run.json();
+            let about_target =
+                |c: &&serde_json::Value| c["name"].as_str().is_some_and(|n| n.starts_with("target"));
+            let why = json["doctor"].as_array().and_then(|checks| checks.iter().find(about_target));
+            return Err(
+                why.map_or_else(|| format!("{run:?}"), |c| format!("{}: {}", c["message"], c["hint"]))
+            );
         };
         let transport = match transport.strip_prefix("TLS ") {
             Some(version) => format!("TLSv{version}"),
@@ -190,11 +218,39 @@ impl TlsServer {
         Ok(format!("{} {database} {transport}", after(", role ").unwrap()))
     }
 
-    /// `hostaddr` where nothing says where the server is; `$A` is its address, `$D` the directory of files.
-    pub(crate) fn full(&self, parameters: &str) -> String {
+    /// The same command where this text stands in a file of the machine, and without `HOME` if asked; `None` where this
+    /// account may not mount.
+    pub(crate) fn with_file(&self, command: &Command, over: &str, text: &str, home: bool) -> Option<Command> {
+        let file = self.files.path().join(over.replace('/', "_"));
+        std::fs::write(&file, text).unwrap();
+        let mounted = format!("mount --bind {} {over}", file.display());
+        let mut probe = Command::new("unshare");
+        if !probe.args(["-m", "sh", "-c", &mounted]).output().is_ok_and(|o| o.status.success()) {
+            eprintln!("skipped: this account cannot mount a file over {over}");
+            return None;
+        }
+        let unset = if home { "" } else { "unset HOME; " };
+        let mut out = Command::new("unshare");
+        out.args(["-m", "sh", "-c", &format!("{mounted} && {unset}exec \"$@\""), "sh"]);
+        out.arg(command.get_program()).args(command.get_args()).env_clear();
+        out.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        out.current_dir(self.files.path()).stdin(std::process::Stdio::null());
+        Some(out)
+    }
+
+    fn replaced(&self, text: &str) -> String {
         let dir = self.files.path().to_string_lossy();
         let sock = self.server.socket_dir().to_string_lossy().into_owned();
-        let text = parameters.replace("$A", &self.address).replace("$D", &dir).replace("$S", &sock);
+        text.replace("$A", &self.address).replace("$D", &dir).replace("$S", &sock)
+    }
+
+    fn placed<'e>(&self, environment: &[(&'e str, &str)]) -> Vec<(&'e str, String)> {
+        environment.iter().map(|(name, value)| (*name, self.replaced(value))).collect()
+    }
+
+    /// `hostaddr` where nothing says where the server is; `$A` is its address, `$D` the directory of files.
+    pub(crate) fn full(&self, parameters: &str) -> String {
+        let text = self.replaced(parameters);
         let placed =
             text.contains("://") || ["host=", "hostaddr=", "service="].iter().any(|p| text.contains(p));
         if placed { text } else { format!("hostaddr={} {text}", self.address) }

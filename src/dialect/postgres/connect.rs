@@ -8,13 +8,12 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use rustls::ClientConfig;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
 use sqlx::{ConnectOptions, Connection as _};
 
 use super::certificate::Refused;
 use super::dial::{self, Line, Wish, refused};
-use super::endpoint::{self, Endpoint, Keep, ServerPlace, Wanted};
+use super::endpoint::{self, Endpoint, HostPassword, Keep, Wanted, Way};
 use super::error::{connect_error, refuses_encryption, stops_the_search, unsupported_startup};
 use super::login::LoginMethods;
 use super::parameters::{ParameterOrigin, Parameters};
@@ -56,8 +55,6 @@ pub struct Connection {
     user: String,
     database: String,
     tls: Tls,
-    /// What TLS is done with; its files are read once.
-    config: Arc<OnceLock<Arc<ClientConfig>>>,
     keep: Keep,
     methods: LoginMethods,
     wanted: Wanted,
@@ -138,7 +135,6 @@ impl Connection {
             options,
             user,
             database,
-            config: Arc::default(),
             place,
             warning,
             connect_timeout,
@@ -204,12 +200,13 @@ impl Connection {
         self.warning.as_deref()
     }
 
-    /// The password, for a file that libpq's own programs read. Waits for the operator's program, where one gives it.
-    pub fn password(&self) -> Result<Option<Secret>> {
-        if self.password_command.is_empty() {
-            return Ok(self.endpoints.iter().find_map(|e| e.password.clone()));
-        }
-        password_command::run(&self.password_command).map(Some).map_err(Error::unobserved)
+    /// Each server's password, for a file that libpq's own programs read. Waits for the operator's program, where one gives it.
+    pub fn passwords(&self) -> Result<Vec<HostPassword>> {
+        let asked = match &*self.password_command {
+            [] => None,
+            words => Some(password_command::run(words).map_err(Error::unobserved)?),
+        };
+        Ok(endpoint::passwords(&self.endpoints, asked.as_ref()))
     }
 
     /// What the operator's program says now.
@@ -308,64 +305,72 @@ impl Connection {
         &self,
         shape: &(impl Fn(PgConnectOptions) -> PgConnectOptions + Sync),
     ) -> std::result::Result<(PgConnection, Transport), Failed> {
-        let asked = match self.asked().await {
-            Ok(asked) => asked,
-            Err(e) => return Err(Failed { error: sqlx::Error::Io(e), place: self.place.clone() }),
-        };
+        let failed = |error, place: &str| Failed { error, place: place.to_owned() };
+        let asked = self.asked().await.map_err(|e| failed(sqlx::Error::Io(e), &self.place))?;
         let mut last = None;
         for wanted in self.wanted.rounds() {
             for endpoint in &self.endpoints {
-                let password = asked.clone().or_else(|| endpoint.password.clone());
-                let endpoint = &Endpoint { password, ..endpoint.clone() };
-                match self.in_time(endpoint, *wanted, shape).await {
-                    Ok(connection) => return Ok(connection),
-                    Err(error) => {
-                        let ends = stops_the_search(&error);
-                        last = Some(Failed { error, place: endpoint.place.clone() });
-                        if ends {
-                            break;
+                let password = asked.as_ref().or(endpoint.password.as_ref());
+                // Never absent: the driver would then take one of its own finding.
+                let options = self.options.clone().password(password.map_or("", Secret::expose));
+                let ways = self.ways(endpoint).await;
+                let ways = ways.unwrap_or_else(|error| {
+                    last = Some(failed(error, &endpoint.place));
+                    vec![]
+                });
+                for way in ways {
+                    match self.in_time(way, &options, *wanted, shape).await {
+                        Ok((connection, transport)) => {
+                            self.went_over(transport);
+                            return Ok((connection, transport));
                         }
+                        Err(error) if stops_the_search(&error) => return Err(failed(error, &endpoint.place)),
+                        Err(error) => last = Some(failed(error, &endpoint.place)),
                     }
                 }
             }
         }
-        let none =
-            || Failed { error: sqlx::Error::Io(refused("no server is given")), place: self.place.clone() };
-        Err(last.unwrap_or_else(none))
+        Err(last.unwrap_or_else(|| failed(sqlx::Error::Io(refused("no server is given")), &self.place)))
     }
 
+    async fn ways<'e>(&self, endpoint: &'e Endpoint) -> std::result::Result<Vec<Way<'e>>, sqlx::Error> {
+        let patience = self.patience();
+        let found = tokio::time::timeout(patience, endpoint.ways()).await;
+        found.unwrap_or_else(|_| Err(no_answer(patience))).map_err(sqlx::Error::Io)
+    }
+
+    /// Each address of a name has its own time, as with libpq: one that is silent leaves the others theirs.
     async fn in_time(
         &self,
-        endpoint: &Endpoint,
+        way: Way<'_>,
+        options: &PgConnectOptions,
         wanted: Wanted,
         shape: &(impl Fn(PgConnectOptions) -> PgConnectOptions + Sync),
     ) -> std::result::Result<(PgConnection, Transport), sqlx::Error> {
         let patience = self.patience();
         let work = async {
             if wanted != Wanted::Any {
-                self.check_wanted(endpoint, wanted).await?;
+                self.check_wanted(way, options, wanted).await?;
             }
-            self.reach(endpoint, shape).await
+            self.reach(way, options, shape).await
         };
         match tokio::time::timeout(patience, work).await {
             Ok(result) => {
                 self.silent.store(false, Ordering::Relaxed);
                 result
             }
-            Err(_) => Err(sqlx::Error::Io(io::Error::new(
-                io::ErrorKind::TimedOut,
-                format!("no answer within {} s", patience.as_secs()),
-            ))),
+            Err(_) => Err(sqlx::Error::Io(no_answer(patience))),
         }
     }
 
     /// A session of ours is read-only by its own settings: one without them is asked.
     async fn check_wanted(
         &self,
-        endpoint: &Endpoint,
+        way: Way<'_>,
+        options: &PgConnectOptions,
         wanted: Wanted,
     ) -> std::result::Result<(), sqlx::Error> {
-        let (mut session, _) = self.reach(endpoint, &|o| o).await?;
+        let (mut session, _) = self.reach(way, options, &|o| o).await?;
         let standby: bool =
             sqlx::query_scalar("select pg_catalog.pg_is_in_recovery()").fetch_one(&mut session).await?;
         let read_only: String =
@@ -387,28 +392,24 @@ impl Connection {
 
     async fn reach(
         &self,
-        endpoint: &Endpoint,
+        way: Way<'_>,
+        options: &PgConnectOptions,
         shape: &(impl Fn(PgConnectOptions) -> PgConnectOptions + Sync),
     ) -> std::result::Result<(PgConnection, Transport), sqlx::Error> {
-        // Never absent: the driver would then take one of its own finding.
-        let password = endpoint.password.as_ref().map_or("", Secret::expose);
-        let options = self.options.clone().password(password);
-        let (host, address) = match &endpoint.at {
-            ServerPlace::Socket(dir)
+        let (host, address) = match way {
+            Way::Socket(dir, port)
                 if self.methods.is_default()
                     && self.parameters.get(PEER).is_none()
                     && !disk::is_shared(dir) =>
             {
-                let options = shape(options.socket(dir).port(endpoint.port));
-                let connection = PgConnection::connect_with(&options).await?;
-                self.went_over(Transport::Socket);
-                return Ok((connection, Transport::Socket));
+                let options = shape(options.clone().socket(dir).port(port));
+                return Ok((PgConnection::connect_with(&options).await?, Transport::Socket));
             }
-            ServerPlace::Socket(dir) => {
-                let line = dial::local(dir, endpoint.port, self.parameters.get(PEER), &self.methods).await?;
-                return self.through(line, shape(options)).await;
+            Way::Socket(dir, port) => {
+                let line = dial::local(dir, port, self.parameters.get(PEER), &self.methods).await?;
+                return through(line, shape(options.clone())).await;
             }
-            ServerPlace::Tcp { host, address } => (host, address.as_ref().unwrap_or(host)),
+            Way::Tcp { host, address } => (host, address),
         };
         let encrypted: &[bool] = match self.tls.mode {
             Mode::Disable => &[false],
@@ -420,8 +421,8 @@ impl Connection {
         for tls in encrypted {
             let wish = if *tls { Some(self.wish()?) } else { None };
             let attempt = async {
-                let line = dial::dial(host, address, endpoint.port, &self.keep, wish, &self.methods).await?;
-                self.through(line, shape(options.clone())).await
+                let line = dial::dial(host, address, &self.keep, wish, &self.methods).await?;
+                through(line, shape(options.clone())).await
             };
             match attempt.await {
                 Ok(connection) => return Ok(connection),
@@ -432,35 +433,31 @@ impl Connection {
         Err(failed.unwrap_or_else(|| sqlx::Error::Io(refused("no way was tried"))))
     }
 
-    async fn through(
-        &self,
-        line: Line,
-        options: PgConnectOptions,
-    ) -> std::result::Result<(PgConnection, Transport), sqlx::Error> {
-        let connected = PgConnection::connect_with(&options.socket(line.dir()).port(1)).await;
-        if let Some(why) = line.refused() {
-            return Err(sqlx::Error::Io(why));
-        }
-        let connection = connected?;
-        self.went_over(line.transport);
-        Ok((connection, line.transport))
-    }
-
     fn went_over(&self, transport: Transport) {
         self.first.get_or_init(|| transport);
         *self.transport.lock().unwrap_or_else(PoisonError::into_inner) = transport;
     }
 
     fn wish(&self) -> std::result::Result<Wish, sqlx::Error> {
-        let config = if let Some(config) = self.config.get() {
-            Arc::clone(config)
-        } else {
-            let config = Arc::new(self.tls.config().map_err(|why| sqlx::Error::Io(refused(&why)))?);
-            Arc::clone(self.config.get_or_init(|| config))
-        };
+        let config = self.tls.config().map_err(|why| sqlx::Error::Io(refused(&why)))?;
         let optional = matches!(self.tls.mode, Mode::Allow | Mode::Prefer);
         Ok(Wish { config, verified: self.tls.verified(), optional })
     }
+}
+
+async fn through(
+    line: Line,
+    options: PgConnectOptions,
+) -> std::result::Result<(PgConnection, Transport), sqlx::Error> {
+    let connected = PgConnection::connect_with(&options.socket(line.dir()).port(1)).await;
+    match line.refused() {
+        Some(why) => Err(sqlx::Error::Io(why)),
+        None => Ok((connected?, line.transport)),
+    }
+}
+
+fn no_answer(patience: Duration) -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {} s", patience.as_secs()))
 }
 
 /// The driver's, with nothing in them that was not said. It reads `PG*` by itself: what is not overwritten is `PGOPTIONS`, which
@@ -500,7 +497,32 @@ mod tests {
         }
         assert!(env.contains(&("PGSSLMODE", "require".into())));
         assert!(env.iter().all(|(_, v)| !v.contains("s@ü")), "{}", env.len());
-        assert_eq!(c.password().unwrap().unwrap().expose(), "s@ü");
+    }
+
+    #[test]
+    fn a_password_is_for_its_own_server() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("passes");
+        disk::save(&file, b"a:1:*:*:of a\nlocalhost:3:*:*:of the socket\n").unwrap();
+        let written = format!("host=a,b,/var/run/postgresql port=1,2,3 dbname=d passfile={}", file.display());
+        let of = |c: Connection| {
+            let lines = c.passwords().unwrap().into_iter();
+            lines.map(|l| format!("{}:{} {}", l.host, l.port, l.password.expose())).collect::<Vec<_>>()
+        };
+        let own = ["a:1 of a", "/var/run/postgresql:3 of the socket", "localhost:3 of the socket"];
+        assert_eq!(of(connection(&written).unwrap()), own);
+        assert_eq!(of(connection("host=a,b password=x").unwrap()), ["a:5432 x", "b:5432 x"]);
+        let asking = connection("host=a,b").unwrap().asking(&["echo".into(), "x".into()]).unwrap();
+        assert_eq!(of(asking), ["a:5432 x", "b:5432 x"]);
+        // Without a host: whichever directory the server was found in.
+        disk::save(&file, b"localhost:*:*:*:of the machine\n").unwrap();
+        let unnamed = connection(&format!("dbname=d passfile={}", file.display())).unwrap();
+        assert!(
+            unnamed
+                .endpoints
+                .iter()
+                .all(|e| e.password.as_ref().is_some_and(|p| p.expose() == "of the machine"))
+        );
     }
 
     #[test]

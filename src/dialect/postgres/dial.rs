@@ -5,6 +5,7 @@
 //! questions of the login are looked at on their way (`login`).
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -141,13 +142,12 @@ fn account_of(uid: u32) -> io::Result<String> {
 /// Connects; `host` is the name that the certificate must have.
 pub(super) async fn dial(
     host: &str,
-    address: &str,
-    port: u16,
+    address: SocketAddr,
     keep: &Keep,
     tls: Option<Wish>,
     methods: &LoginMethods,
 ) -> io::Result<Line> {
-    let mut tcp = TcpStream::connect((address, port)).await?;
+    let mut tcp = TcpStream::connect(address).await?;
     tcp.set_nodelay(true)?;
     keep_alive(&tcp, keep)?;
     let loopback = tcp.peer_addr()?.ip().to_canonical().is_loopback();

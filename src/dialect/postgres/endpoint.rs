@@ -1,5 +1,7 @@
 //! Where the servers are, and which of several is wanted.
 
+use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -15,6 +17,8 @@ const PORT: &str = "5432";
 const SOCKETS: [&str; 2] = ["/run/postgresql", "/var/run/postgresql"];
 /// Where libpq as its authors build it looks: there everybody can.
 const SHARED: &str = "/tmp";
+/// What password files call the server whose socket is where libpq looks by itself.
+const LOCAL: &str = "localhost";
 
 /// One server that may be connected to.
 #[derive(Clone)]
@@ -25,6 +29,15 @@ pub(super) struct Endpoint {
     pub(super) password: Option<Secret>,
     /// For messages: `host:port/database`.
     pub(super) place: String,
+}
+
+/// One way to a server.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Way<'e> {
+    /// The directory of a socket, and the number in the socket's name.
+    Socket(&'e Path, u16),
+    /// One of the addresses of a name.
+    Tcp { host: &'e str, address: SocketAddr },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,10 +52,46 @@ pub(super) enum ServerPlace {
     },
 }
 
+/// A password, and the server that it is for: by the host and the port under which programs of libpq look it up.
+pub struct HostPassword {
+    /// A name, an address, or the directory of a socket.
+    pub host: String,
+    /// TCP's, or the number in the socket's name.
+    pub port: u16,
+    /// What is sent to that server alone.
+    pub password: Secret,
+}
+
+/// Of these servers. `asked`: what stands in place of their own.
+pub(super) fn passwords(endpoints: &[Endpoint], asked: Option<&Secret>) -> Vec<HostPassword> {
+    let line = |e: &Endpoint, host| {
+        let password = asked.or(e.password.as_ref())?.clone();
+        Some(HostPassword { host, port: e.port, password })
+    };
+    // Where a program's own socket would be, it asks for this name; which directory that is, its authors have said. Last: a
+    // server that is reached by that name has its own line.
+    let by_default = |e: &&Endpoint| match &e.at {
+        ServerPlace::Socket(dir) => SOCKETS.iter().chain([&SHARED]).any(|d| dir == Path::new(d)),
+        ServerPlace::Tcp { .. } => false,
+    };
+    let named = endpoints.iter().filter_map(|e| line(e, e.host()));
+    named.chain(endpoints.iter().filter(by_default).filter_map(|e| line(e, LOCAL.into()))).collect()
+}
+
 impl Endpoint {
     /// TLS is spoken with it.
     pub(super) fn is_tcp(&self) -> bool {
         matches!(self.at, ServerPlace::Tcp { .. })
+    }
+
+    /// All that it may be reached by, in the order in which they are tried.
+    pub(super) async fn ways(&self) -> io::Result<Vec<Way<'_>>> {
+        let (host, address) = match &self.at {
+            ServerPlace::Socket(dir) => return Ok(vec![Way::Socket(dir, self.port)]),
+            ServerPlace::Tcp { host, address } => (host, address.as_ref().unwrap_or(host)),
+        };
+        let found = tokio::net::lookup_host((address.as_str(), self.port)).await?;
+        Ok(found.map(|address| Way::Tcp { host, address }).collect())
     }
 
     /// `host:port`, or the socket's directory.
@@ -79,9 +128,7 @@ pub(super) fn all(
         let number = number.ok_or_else(|| p.wrong("port", "it is no number from 1 to 65535"))?;
         let at = at(p, nth(&hosts), nth(&addresses), number)?;
         let (asked, shown) = match &at {
-            ServerPlace::Socket(dir) if SOCKETS.iter().any(|s| dir == Path::new(s)) => {
-                ("localhost".into(), None)
-            }
+            ServerPlace::Socket(dir) if SOCKETS.iter().any(|s| dir == Path::new(s)) => (LOCAL.into(), None),
             ServerPlace::Socket(dir) => (dir.to_string_lossy().into_owned(), None),
             ServerPlace::Tcp { host, .. } => (host.clone(), Some(host)),
         };
@@ -89,7 +136,10 @@ pub(super) fn all(
             shown.map_or_else(|| format!("local socket/{database}"), |h| format!("{h}:{port}/{database}"));
         let mut password = p.get("password").map(Secret::new);
         if let (None, Some(file)) = (&password, passfile) {
-            let found = passfile::look(file, &Whom { host: &asked, port: &port, database, user });
+            // Wherever a server without a name was found.
+            let unnamed = nth(&hosts).is_none() && nth(&addresses).is_none();
+            let host = if unnamed { LOCAL } else { asked.as_str() };
+            let found = passfile::look(file, &Whom { host, port: &port, database, user });
             password = found.password;
             warning = found.warning;
         }

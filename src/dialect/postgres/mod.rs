@@ -44,6 +44,7 @@ mod writer;
 
 pub use connect::Connection;
 pub(super) use conninfo::is_url;
+pub use endpoint::HostPassword;
 pub use reader::PgReader;
 pub use writer::PgWriters;
 

@@ -1,6 +1,6 @@
 //! libpq's password file. One that others may read is not used, and that is said.
 
-use std::os::unix::fs::PermissionsExt as _;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use crate::disk;
@@ -24,22 +24,17 @@ pub(super) struct Whom<'w> {
 
 /// Looks into the file. One that is absent is no error, as in libpq.
 pub(super) fn look(path: &Path, whom: &Whom<'_>) -> PassFileAnswer {
-    let ignored = |why: &str| PassFileAnswer {
-        password: None,
-        warning: Some(format!("password file {} not used: {why}", path.display())),
-    };
-    let Ok(meta) = std::fs::metadata(path) else { return PassFileAnswer::default() };
-    if !meta.is_file() {
-        return ignored("it is no plain file");
-    }
-    if meta.permissions().mode() & 0o077 != 0 {
-        return ignored("others may read or write it (chmod 0600)");
-    }
-    match disk::text(path) {
+    match disk::owners_text(path) {
         Ok(text) => {
             PassFileAnswer { password: text.lines().find_map(|line| matching(line, whom)), warning: None }
         }
-        Err(e) => ignored(&e.to_string()),
+        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            PassFileAnswer::default()
+        }
+        Err(e) => {
+            let place = if disk::is_refusal(&e) { String::new() } else { format!(" {}", path.display()) };
+            PassFileAnswer { password: None, warning: Some(format!("password file{place} not used: {e}")) }
+        }
     }
 }
 

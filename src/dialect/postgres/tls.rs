@@ -3,11 +3,14 @@
 //! The driver's own TLS is not used: it accepts every public authority beside the root that was given, so that `verify-ca` would
 //! take any certificate that anyone can have issued for a name of their own.
 
+use std::fs::File;
+use std::io::Read as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, ServerName, UnixTime};
@@ -46,11 +49,34 @@ enum Roots {
 pub(super) struct Tls {
     pub(super) mode: Mode,
     roots: Roots,
+    /// The list of revoked certificates.
     crl: Option<PathBuf>,
+    /// The same where none is named: it may appear at any time.
+    default_crl: Option<PathBuf>,
     /// The client's own certificate and its key.
     own: Option<(PathBuf, PathBuf)>,
     sni: bool,
     versions: Vec<&'static rustls::SupportedProtocolVersion>,
+    prepared: Arc<Mutex<Option<Prepared>>>,
+}
+
+/// What a handshake needs, and the state of each file that it was made from; absent: it could not be looked at.
+#[derive(Debug)]
+struct Prepared {
+    config: Arc<ClientConfig>,
+    files: Vec<(PathBuf, Option<FileState>)>,
+}
+
+/// By which a file that was written anew is told.
+#[derive(Debug, PartialEq, Eq)]
+struct FileState {
+    /// Its device, and its number there.
+    place: (u64, u64),
+    length: u64,
+    /// Seconds and nanoseconds, of its content.
+    written: (i64, i64),
+    /// The same of its owner, its mode and its names.
+    changed: (i64, i64),
 }
 
 const MODES: [(&str, Mode); 6] = [
@@ -100,13 +126,11 @@ impl Tls {
                     "sslrootcert=FILE, ~/.postgresql/root.crt, or sslrootcert=system for public authorities",
                 ));
         }
-        let crl = match p.get("sslcrl") {
-            Some(file) => Some(PathBuf::from(file)),
-            None => existing("root.crl")?,
-        };
+        let crl = p.get("sslcrl").map(PathBuf::from);
+        let default_crl = variables.users_file("root.crl")?;
         let own = own_certificate(p, existing("postgresql.crt")?, variables.users_file("postgresql.key")?)?;
         let sni = p.switch("sslsni", true)?;
-        Ok(Self { mode, roots, crl, own, sni, versions: versions(p)? })
+        Ok(Self { mode, roots, crl, default_crl, own, sni, versions: versions(p)?, prepared: Arc::default() })
     }
 
     /// How far a certificate is verified.
@@ -124,8 +148,34 @@ impl Tls {
         (self.roots == Roots::System).then(bundle).flatten()
     }
 
-    /// What `rustls` needs; reads the files.
-    pub(super) fn config(&self) -> std::result::Result<ClientConfig, String> {
+    /// What `rustls` needs. A session lasts for days: a file that has changed since the last connection is read again.
+    pub(super) fn config(&self) -> std::result::Result<Arc<ClientConfig>, String> {
+        let mut prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
+        // Looked at before they are read: what changes in between is read once more.
+        let files = self.file_states();
+        if let Some(before) = prepared.as_ref().filter(|before| before.files == files) {
+            return Ok(Arc::clone(&before.config));
+        }
+        let config = Arc::new(self.read()?);
+        *prepared = Some(Prepared { config: Arc::clone(&config), files });
+        Ok(config)
+    }
+
+    fn file_states(&self) -> Vec<(PathBuf, Option<FileState>)> {
+        let roots = match &self.roots {
+            Roots::None => None,
+            Roots::System => bundle(),
+            Roots::File(file) => Some(file.clone()),
+        };
+        let own = self.own.iter().flat_map(|(certificate, key)| [certificate.clone(), key.clone()]);
+        roots.into_iter().chain(self.crl()).chain(own).map(|file| (file.clone(), state(&file))).collect()
+    }
+
+    fn crl(&self) -> Option<PathBuf> {
+        self.crl.clone().or_else(|| self.default_crl.clone().filter(|file| file.exists()))
+    }
+
+    fn read(&self) -> std::result::Result<ClientConfig, String> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let verifier = self.verifier(&provider)?;
         let builder = ClientConfig::builder_with_provider(provider)
@@ -137,13 +187,14 @@ impl Tls {
             None => builder.with_no_client_auth(),
             Some((certificate, key)) => {
                 let chain = certificates(certificate)?;
-                only_ours(key)?;
-                let key = PrivateKeyDer::from_pem_slice(&bytes(key)?)
+                let key = PrivateKeyDer::from_pem_slice(&secret_key(key)?)
                     .map_err(|e| format!("sslkey {}: {e}", key.display()))?;
                 builder.with_client_auth_cert(chain, key).map_err(|e| format!("sslcert and sslkey: {e}"))?
             }
         };
         config.enable_sni = self.sni;
+        // A handshake that continues an earlier one verifies no certificate.
+        config.resumption = Resumption::disabled();
         Ok(config)
     }
 
@@ -165,7 +216,8 @@ impl Tls {
             return Err(format!("sslrootcert {}: {broken} certificates cannot be used", file.display()));
         }
         let mut builder = WebPkiServerVerifier::builder_with_provider(Arc::new(store), Arc::clone(&provider));
-        if let Some(crl) = &self.crl {
+        let crl = self.crl();
+        if let Some(crl) = &crl {
             let wrong = |e: &dyn std::fmt::Display| format!("sslcrl {}: {e}", crl.display());
             let lists: std::result::Result<Vec<_>, _> =
                 CertificateRevocationListDer::pem_slice_iter(&bytes(crl)?).collect();
@@ -173,11 +225,11 @@ impl Tls {
             if lists.is_empty() {
                 return Err(wrong(&"it holds no revocation list"));
             }
-            builder = builder.with_crls(lists);
+            builder = builder.with_crls(lists).enforce_revocation_expiration();
         }
         let chain = builder.build().map_err(|e| format!("sslrootcert {}: {e}", file.display()))?;
         // A revocation list is asked through the chain only.
-        let given = if self.roots == Roots::System || self.crl.is_some() { vec![] } else { given };
+        let given = if self.roots == Roots::System || crl.is_some() { vec![] } else { given };
         Ok(Verifier { chain: Some(chain), given, name: self.mode == Mode::VerifyFull, provider })
     }
 }
@@ -225,15 +277,29 @@ fn certificates(file: &Path) -> std::result::Result<Vec<CertificateDer<'static>>
     }
 }
 
-/// A key that others may read is not used, as in libpq: theirs alone, or root's with the group's right to read.
-fn only_ours(key: &Path) -> std::result::Result<(), String> {
-    use std::os::unix::fs::MetadataExt as _;
-    let meta = std::fs::metadata(key).map_err(|e| format!("failed to read {}: {e}", key.display()))?;
+/// A key that others may read is not used, as in libpq: theirs alone, or root's with the group's right to read. The file that
+/// is looked at is the one that is read.
+fn secret_key(key: &Path) -> std::result::Result<Vec<u8>, String> {
+    let failed = |e: std::io::Error| format!("failed to read {}: {e}", key.display());
+    let mut file = File::open(key).map_err(failed)?;
+    let meta = file.metadata().map_err(failed)?;
     let allowed = if meta.uid() == 0 { 0o640 } else { 0o600 };
     if meta.mode() & 0o777 & !(allowed | 0o100) != 0 {
         return Err(format!("sslkey {}: others may read or write it (chmod 0600)", key.display()));
     }
-    Ok(())
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).map_err(failed)?;
+    Ok(bytes)
+}
+
+fn state(file: &Path) -> Option<FileState> {
+    let meta = file.metadata().ok()?;
+    Some(FileState {
+        place: (meta.dev(), meta.ino()),
+        length: meta.len(),
+        written: (meta.mtime(), meta.mtime_nsec()),
+        changed: (meta.ctime(), meta.ctime_nsec()),
+    })
 }
 
 /// Decides on a server's certificate.

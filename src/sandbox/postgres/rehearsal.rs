@@ -153,14 +153,14 @@ impl SandboxCopies {
         path.join(", ")
     }
 
-    /// A program that reaches the target, and the file with its password, kept until the program has ended.
-    pub(super) fn reaching(&self, binaries: &Binaries, program: &str) -> Result<(Command, Option<PassFile>)> {
+    /// A program that reaches the target, and the file with its passwords, kept until the program has ended.
+    pub(super) fn reaching(&self, binaries: &Binaries, program: &str) -> Result<(Command, PassFile)> {
         let mut command = binaries.command(program);
         command.envs(self.target.libpq()).env("PGAPPNAME", "midwatch/rehearsal");
         command.env("PGCONNECT_TIMEOUT", "10");
         command.envs(std::env::var_os("HOME").map(|home| ("HOME", home)));
-        let passfile = self.target.password()?.as_ref().map(PassFile::new).transpose()?;
-        command.envs(passfile.as_ref().map(|file| ("PGPASSFILE", file.path())));
+        let passfile = PassFile::new(&self.target.passwords()?)?;
+        command.env("PGPASSFILE", passfile.path());
         // Under our own account: the keys and the name that the target knows are the operator's.
         let confinement = Confinement::here(Account::for_servers()?.as_ref());
         Ok((confinement.around(&command, Walls::Client), passfile))
