@@ -155,7 +155,7 @@ impl RestoreErrors {
         let mut out = Self::default();
         for error in errors {
             out.all += 1;
-            if error.why.contains("violates foreign key constraint") {
+            if error.is_orphan() {
                 out.orphans += 1;
             } else if out.first.is_none() {
                 out.first = Some(error.why.clone());
