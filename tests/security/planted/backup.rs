@@ -13,7 +13,7 @@ impl World {
     async fn backup(&self, table: &str, reader: Option<&str>) -> Result<Dumped> {
         let version = self.value("select current_setting('server_version')").await;
         let target = CopiedTarget {
-            url: Some(Secret::new(&self.database.url())),
+            url: Some(Secret::new(self.database.url())),
             password_command: vec![],
             reader: reader.map(|role| ReaderLogin { role: role.to_owned(), password_command: vec![] }),
             version,
