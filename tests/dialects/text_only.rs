@@ -332,6 +332,9 @@ impl RowSql for TextOnly {
         let key: Vec<_> = rows.key.iter().map(|(n, e)| format!("{} AS {}", expr(e), quote(n))).collect();
         ProfileSql::new(format!("SELECT {} {} LIMIT 0", key.join(", "), from(&rows.from, &mut vec![])))
     }
+    fn planned_values(&self, _: &RowQuery) -> Option<ProfileSql> {
+        None
+    }
     fn touched(&self, _: &RowQuery, _: &RowChange, derived: &Derived) -> ProfileSql {
         ProfileSql::new(format!("SELECT COUNT(*) FROM ({}) q", derived.rows))
     }

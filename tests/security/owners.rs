@@ -116,6 +116,15 @@ impl Shop {
         done
     }
 
+    fn undone(&self, done: &Value) {
+        let file = self.home.path().join("plan.json");
+        let _ = std::fs::remove_file(&file);
+        let run = done["run"]["id"].as_str().unwrap();
+        let plan = self.run(&["undo", run, "--json", "--out", file.to_str().unwrap()]).json();
+        let (code, undone) = self.apply(&plan);
+        assert_eq!(code, 0, "{undone:#} {plan:#}");
+    }
+
     pub(crate) async fn sql(&self, sql: &str) {
         let done = self.database.owner().await.execute_script(sql).await;
         done.unwrap_or_else(|e| panic!("{e} in {sql}"));
@@ -233,5 +242,53 @@ async fn functions_that_others_planted_are_not_taken_over() {
         assert_eq!(code, 3, "{refused:#}");
         let said = refused["error"]["message"].as_str().unwrap();
         assert!(said.contains(&shop.planter()), "{said}");
+    }
+}
+
+/// A function that the application has made, which mirrors INSERT alone.
+const FOUND: &str = "create function shop.synced() returns trigger language plpgsql ATTRIBUTES as $$
+                       begin insert into shop.ord_twin values (new.*); return null; end $$;
+                     create trigger sync_to_partitioned_ord after insert on shop.ord for each row execute function shop.synced()";
+/// Whoever writes the table has their own `=` found first.
+const OPERATOR: &str = "create table shop.grabbed (who name); grant insert on shop.grabbed to public;
+    create function shop.grab(text, text) returns boolean language plpgsql as $$
+      begin insert into shop.grabbed values (current_user); return $1 operator(pg_catalog.=) $2; end $$;
+    create operator shop.= (leftarg = text, rightarg = text, function = shop.grab);
+    set search_path = shop, pg_catalog; insert into shop.ord values ('n21', '2026-03-01', 1);
+    update shop.ord set name = 'n22' where name operator(pg_catalog.=) 'n21'";
+
+/// At 4eabe32, and until the text had all names with their schema, `repair-triggers` gave its text to the function as it was:
+/// with the path of whoever writes the row, and the rights of the owner of both tables.
+#[tokio::test]
+async fn an_existing_function_gets_a_path_of_its_own() {
+    for attributes in ["security definer set search_path = shop, pg_catalog", ""] {
+        let shop = Shop::new().await;
+        shop.by(shop.owner(), &FOUND.replace("ATTRIBUTES", attributes)).await;
+        shop.done(&["repair-triggers"]);
+        shop.by(shop.planter(), OPERATOR).await;
+        let grabbed = "select count(*)::text from shop.grabbed";
+        assert_eq!(shop.value(grabbed).await, "0", "{attributes}");
+        let mirrored = "select string_agg(name, ' ') from shop.ord_twin where name in ('n21', 'n22')";
+        assert_eq!(shop.value(mirrored).await, "n22", "{attributes}");
+        let paths = "select count(*)::text from pg_proc where pronamespace = 'shop'::regnamespace and prosrc like '%ord_twin%' \
+                     and not 'search_path=pg_catalog, pg_temp' = any (coalesce(proconfig, '{}'))";
+        assert_eq!(shop.value(paths).await, "0", "{attributes}");
+    }
+}
+
+/// At 4eabe32 the undo of `repair-triggers` let everybody execute the function, whoever might before.
+#[tokio::test]
+async fn an_undo_gives_nobody_more_than_they_had() {
+    let closed = "; revoke execute on function shop.synced() from public";
+    let executors = "select string_agg(coalesce(nullif(x.grantee, 0)::regrole::text, 'public'), ' ' order by x.grantee) \
+                     from pg_proc p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) x where p.proname = 'synced'";
+    for (more, legacy) in [("", "{owner}"), (closed, "{planter}")] {
+        let shop = Shop::new().await;
+        shop.by(shop.owner(), &format!("{}{more}", FOUND.replace("ATTRIBUTES", "security definer"))).await;
+        shop.sql(&shop.told(&format!("alter table shop.ord owner to {legacy}"))).await;
+        let before = shop.value(executors).await;
+        let done = shop.done(&["repair-triggers"]);
+        shop.undone(&done);
+        assert_eq!(shop.value(executors).await, before, "{more}");
     }
 }

@@ -117,6 +117,8 @@ impl Lookup for Postgres {
     }
 
     fn words(&self, query: &str, limit: u32) -> ProfileSql {
-        ProfileSql::new(format!("select q.word::pg_catalog.text from ({query}\n) q(word) limit {limit}"))
+        // By the type's output function: a cast may be its owner's, and this is asked before anything else is.
+        let word = "pg_catalog.btrim(pg_catalog.format('%s', q.word))";
+        ProfileSql::new(format!("select {word} from ({query}\n) q(word) limit {limit}"))
     }
 }

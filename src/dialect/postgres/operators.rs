@@ -108,7 +108,8 @@ pub(super) fn foreign_cast(type_oid: &str) -> String {
              select {type_oid} union \
              select m.oid from part join pg_catalog.pg_type y on y.oid operator(pg_catalog.=) part.oid \
              left join pg_catalog.pg_range r on r.rngtypid operator(pg_catalog.=) y.oid \
-             cross join lateral (values (y.typelem), (y.typbasetype), (r.rngsubtype)) m(oid) \
+             left join pg_catalog.pg_attribute f on f.attrelid operator(pg_catalog.=) y.typrelid and not f.attisdropped \
+             cross join lateral (values (y.typelem), (y.typbasetype), (r.rngsubtype), (f.atttypid)) m(oid) \
              where m.oid operator(pg_catalog.>=) {FIRST_OF_USERS}::pg_catalog.oid) \
            select pg_catalog.format('cast (%s as %s) with %s of role %s', c.castsource::pg_catalog.regtype, \
              c.casttarget::pg_catalog.regtype, c.castfunc::pg_catalog.regprocedure, \

@@ -336,6 +336,7 @@ async fn unchanged(
     let mut tx = planning.facts.begin(whole()).await?;
     let dialect = planning.facts.dialect();
     for (query, step) in queries {
+        screen(&mut *tx, dialect, query).await?;
         lines(&mut *tx, dialect, query, *step, only, &mut |line| {
             sum.add(&line);
             Ok(())
@@ -387,6 +388,7 @@ async fn read_rows(
             }
             spool.push(&line)
         };
+        screen(&mut *tx, dialect, query).await?;
         let mut all = false;
         if only.is_none() && at == 0 {
             let first = RowLimits { limit: Some(FIRST), among: None, step: *step };
@@ -403,6 +405,14 @@ async fn read_rows(
         }
     }
     Ok((spool.finish()?, summary))
+}
+
+/// A row is planned as texts, and what it shows may be of any table: a type whose text others decide is refused first.
+async fn screen(tx: &mut dyn ReadTx, dialect: &dyn Dialect, query: &RowQuery) -> Result<()> {
+    match dialect.planned_values(query) {
+        Some(values) => tx.describe(&values).await.map(drop),
+        None => Ok(()),
+    }
 }
 
 /// Rows as the server writes them.

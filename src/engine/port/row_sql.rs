@@ -34,6 +34,9 @@ pub trait RowSql: Sync {
     fn planned(&self, rows: &RowQuery, portion: RowLimits<'_>) -> ProfileSql;
     /// The key's columns, to be described.
     fn planned_key(&self, rows: &RowQuery) -> ProfileSql;
+    /// What planned rows are made of, before any of it is text, to be described: by that what must not be called is found.
+    /// None: nothing is.
+    fn planned_values(&self, rows: &RowQuery) -> Option<ProfileSql>;
     /// How many rows of a derived table these rows touch.
     fn touched(&self, rows: &RowQuery, change: &RowChange, derived: &Derived) -> ProfileSql;
     /// The rows with one column of their table, for a feature's own statement over them.

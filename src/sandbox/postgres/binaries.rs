@@ -54,7 +54,7 @@ impl Binaries {
 }
 
 /// What one directory must hold, all of it: a PATH may mix two installations.
-pub const TOOLS: [&str; 5] = ["postgres", "initdb", "pg_dump", "pg_restore", "psql"];
+pub const TOOLS: [&str; 4] = ["postgres", "initdb", "pg_dump", "pg_restore"];
 
 /// A server's version; before 10 it would be another scheme, which we do not support.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

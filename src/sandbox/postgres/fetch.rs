@@ -59,7 +59,7 @@ pub fn fetch(_consent: &Consent) -> Result<Binaries> {
         .map_err(|why| Error::unobserved(format!("failed to use the fetched PostgreSQL: {why}")))
 }
 
-/// Below a home only its owner reaches would do for nobody when root starts servers as `postgres`.
+/// Below a home that only its owner reaches it would be of no use to the account under which root starts servers.
 fn cache() -> Result<PathBuf> {
     if rustix::process::geteuid().is_root() {
         return Ok(PathBuf::from("/var/cache/midwatch"));

@@ -19,7 +19,7 @@ use crate::sandbox::account::Account;
 use crate::sandbox::confine::{Confinement, Walls};
 use crate::sandbox::postgres::binaries::Version;
 use crate::sandbox::postgres::passfile::PassFile;
-use crate::sandbox::postgres::restore::{Archive, NotMade, Part, Restored};
+use crate::sandbox::postgres::restore::{Archive, NotMade, Part, Privileged, Restored};
 use crate::sandbox::postgres::tenant::TenantServer;
 
 /// Definitions and samples are small: what takes longer hangs. The same for a statement in a copy.
@@ -113,7 +113,7 @@ impl SandboxCopies {
         }
         // Triggers come after the rows: those of replica mode would fire for them.
         restored.add(archive.restore(&server, Part::AfterRows).await?);
-        restored.forget_ours();
+        restored.forget_ours(&privileged);
         owner.execute_script(UNBIND).await?;
         let facts = PgReader::new(Connection::new(Some(server.url().expose()))?);
         facts.set_search_path(&self.search_path);
@@ -225,10 +225,10 @@ impl Restored {
         self.not_made.extend(other.not_made);
     }
 
-    /// Our own schema is left out, and so is what hangs on it. A sample's rows may refer to rows that it left out.
-    fn forget_ours(&mut self) {
-        self.not_made
-            .retain(|e| !e.why.contains("midwatch") && !e.why.contains("violates foreign key constraint"));
+    /// Our own schema is left out, and so are the triggers that run its functions. A sample's rows may refer to rows that it
+    /// left out.
+    fn forget_ours(&mut self, known: &Privileged) {
+        self.not_made.retain(|e| !e.marks(known) && !e.is_orphan());
     }
 }
 

@@ -13,9 +13,11 @@ use crate::engine::model::error::Result;
 use crate::sandbox::postgres::programs;
 use crate::sandbox::postgres::tenant::{DATABASE, TenantServer};
 
-/// Functions and types that only a superuser may make, by catalog and oid: `pg_proc` and `pg_type`.
+/// Functions and types that only a superuser may make, and triggers that run a function of our own schema, by oid.
 pub(super) const PRIVILEGED: &str = "
-select coalesce(json_agg(o.oid::int8), '[]') as objects from (
+select (select coalesce(json_agg(t.oid::int8), '[]') from pg_trigger t join pg_proc f on f.oid = t.tgfoid
+        where f.pronamespace = to_regnamespace('midwatch')) as marking,
+       coalesce(json_agg(o.oid::int8), '[]') as objects from (
   select p.oid from pg_proc p join pg_language l on l.oid = p.prolang where not l.lanpltrusted and p.prokind <> 'a' and p.oid >= 16384
   union all select t.oid from pg_type t where t.typtype = 'b' and t.typcategory <> 'A' and t.oid >= 16384) o";
 
@@ -47,10 +49,13 @@ const FUNCTIONS: [&str; 3] = ["FUNCTION", "PROCEDURE", "TYPE"];
 /// So many names of a kind are told.
 const TOLD: usize = 5;
 
-/// Functions and types that only a superuser may make.
+/// What of a target is known by its oid.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Privileged {
+    /// Functions and types that only a superuser may make.
     objects: HashSet<i64>,
+    /// Triggers whose function is in our own schema, which no copy has.
+    marking: HashSet<i64>,
 }
 
 /// A line of the list of an archive: `215; 1255 16390 FUNCTION public foo(integer) owner`.
@@ -143,14 +148,30 @@ fn left_out_in_words(left_out: &BTreeMap<&'static str, Vec<String>>) -> Vec<Stri
 pub(super) struct NotMade {
     /// As the list has it: kind, schema, name and owner.
     pub(super) entry: String,
-    /// What the server said.
+    /// Its own in the target; 0: the archive says none.
+    oid: i64,
+    /// What the server said, which may be what a function of the target's says: it is told, and decides nothing by itself.
     pub(super) why: String,
 }
 
 impl NotMade {
+    fn is(&self, kind: &'static str) -> bool {
+        kind_of(&self.entry, &[kind]).is_some()
+    }
+
     /// A schema that is there from the beginning, or was made for an extension.
     fn was_there(&self) -> bool {
-        self.why.starts_with("schema \"") && self.why.ends_with("already exists")
+        self.is("SCHEMA") && self.why.starts_with("schema \"") && self.why.ends_with("already exists")
+    }
+
+    /// A foreign key to rows that were left out.
+    pub(super) fn is_orphan(&self) -> bool {
+        self.is("FK CONSTRAINT") && self.why.contains("violates foreign key constraint")
+    }
+
+    /// A trigger that hangs on our own schema, which is left out.
+    pub(super) fn marks(&self, known: &Privileged) -> bool {
+        self.is("TRIGGER") && known.marking.contains(&self.oid)
     }
 }
 
@@ -244,14 +265,20 @@ fn to_database(server: &TenantServer) -> Result<Command> {
     Ok(restore)
 }
 
-/// Each error with the entry it is of.
+/// Each error with the entry it is of. The server's words stand in the same text, and may look like any line of it: what is
+/// said of an entry first is `pg_restore`'s own, and no later line takes it back.
 fn not_made(said: &str) -> Vec<NotMade> {
-    let (mut out, mut entry) = (Vec::new(), String::new());
+    let (mut out, mut entry, mut oid) = (Vec::new(), "", 0);
     for line in said.lines() {
-        if let Some((_, found)) = line.split_once("from TOC entry ") {
-            found.splitn(4, ' ').nth(3).unwrap_or(found).clone_into(&mut entry);
-        } else if let Some((_, why)) = line.split_once("ERROR:") {
-            out.push(NotMade { entry: entry.clone(), why: why.trim().to_owned() });
+        let Some(line) = line.strip_prefix("pg_restore: ") else { continue };
+        if let Some(found) = line.strip_prefix("from TOC entry ") {
+            let mut parts = found.splitn(4, ' ').skip(2);
+            oid = parts.next().and_then(|oid| oid.parse().ok()).unwrap_or_default();
+            entry = parts.next().unwrap_or(found);
+        } else if let Some((_, why)) =
+            line.strip_prefix("error: ").and_then(|error| error.split_once("ERROR:"))
+        {
+            out.push(NotMade { entry: entry.to_owned(), oid, why: why.trim().to_owned() });
         }
     }
     out
@@ -272,7 +299,7 @@ mod tests {
             210; 1255 16390 FUNCTION public evil(integer) app\n211; 1255 16391 FUNCTION public fine() app\n\
             3401; 0 0 ACL public FUNCTION evil(integer) app\n3402; 0 0 ACL public FUNCTION fine() app\n\
             5; 3466 16500 EVENT TRIGGER - watch app\n6; 1259 16600 TABLE EXTENSION odd app\n7; 0 0 bad\nx; 1 2 TABLE a b c";
-        let privileged = Privileged { objects: HashSet::from([16390]) };
+        let privileged = Privileged { objects: HashSet::from([16390]), ..Privileged::default() };
         let choice = Choice::among(entries(list), &privileged);
         let kept: Vec<_> = choice.kept.iter().map(|e| e.what.as_str()).collect();
         assert_eq!(
@@ -302,9 +329,40 @@ mod tests {
             pg_restore: error: could not execute query: ERROR:  permission denied for language c\nCommand was: CREATE FUNCTION …";
         let wanted = NotMade {
             entry: "FUNCTION public f() app".into(),
+            oid: 16390,
             why: "permission denied for language c".into(),
         };
         let (there, not): (Vec<_>, Vec<_>) = not_made(said).into_iter().partition(NotMade::was_there);
         assert_eq!((there.len(), not), (1, vec![wanted]));
+    }
+
+    #[test]
+    fn what_a_function_of_the_target_says_hides_nothing() {
+        let one = |entry: &str, why: &str| {
+            let said = format!(
+                "pg_restore: from TOC entry 7; 2620 {entry} app\n\
+                 pg_restore: error: could not execute query: ERROR:  {why}\nCommand was: …"
+            );
+            let known = Privileged { marking: HashSet::from([16500]), ..Privileged::default() };
+            let found = not_made(&said);
+            let told = |e: &&NotMade| !e.was_there() && !e.is_orphan() && !e.marks(&known);
+            (found.iter().filter(told).count(), found.len())
+        };
+        for why in [
+            "schema \"midwatch\" does not exist",
+            "schema \"public\" already exists",
+            "insert violates foreign key constraint",
+            "from TOC entry 5; 2615 2200 SCHEMA - public app",
+        ] {
+            assert_eq!(one("16400 TRIGGER public orders audited", why), (1, 1), "{why}");
+        }
+        // It goes on like `pg_restore` itself.
+        let lines = "no\npg_restore: from TOC entry 5; 2615 2200 SCHEMA - public app\n\
+                     pg_restore: error: could not execute query: ERROR:  schema \"public\" already exists";
+        assert_eq!(one("16400 CONSTRAINT public orders fine", lines), (1, 2));
+        assert_eq!(one("2200 SCHEMA - public", "schema \"public\" already exists"), (0, 1));
+        let orphan = "insert or update on table \"a\" violates foreign key constraint \"b\"";
+        assert_eq!(one("16400 FK CONSTRAINT public orders fk", orphan), (0, 1));
+        assert_eq!(one("16500 TRIGGER public orders marked", "schema \"midwatch\" does not exist"), (0, 1));
     }
 }

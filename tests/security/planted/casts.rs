@@ -4,8 +4,9 @@
 //! with such a column, in the console's start, and in each plan and apply; a before-image held what the cast said.
 
 use super::World;
+use crate::common::on;
 
-const CASTS: &str = include_str!("casts.sql");
+pub(super) const CASTS: &str = include_str!("casts.sql");
 
 impl World {
     /// A command that names the cast, and calls it not.
@@ -27,6 +28,7 @@ async fn casts_of_others_are_named_and_not_called() {
     let file = world.path("planned.json");
     let plan = world.json(&["plan", "copy-missing", "vold", "--out", &file]);
     let phrase = plan["plan"]["phrase"].as_str().unwrap().to_owned();
+    world.value(&format!("alter table public.old owner to {}", world.role())).await;
     world.plant(CASTS).await;
     world.value("select state::text from public.jobs limit 1").await;
     assert_eq!(world.called(), "mood_text", "the attack itself");
@@ -51,13 +53,27 @@ async fn casts_of_others_are_named_and_not_called() {
     ] {
         world.refused(&[args, &["--out", &out]].concat(), THEIRS);
     }
+    // Its type has a cast inside, and `plan` would show a value of a table that it does not write.
+    let error = world.rows("anomalies", "boxes").await.unwrap_err();
+    assert!(error.message.contains(THEIRS), "{error:?}");
+    for plan in [["plan", "backfill", "shows"], ["plan", "fix", "names"]] {
+        world.refused(&[&plan[..], &["--out", &out]].concat(), THEIRS);
+    }
+    // Without a profile the histories of other tools are looked for.
+    let seen = on(&world.database.url(), &["check", "--json"]);
+    assert_eq!(world.called(), "", "{seen:?}");
+    assert!(seen.stdout.contains(THEIRS), "{seen:?}");
     // What was planned before is not applied.
     let before = "select count(*)::text from public.vnew";
     let rows = world.value(before).await;
     world.refused(&["apply", &file, "--confirm", &phrase], THEIRS);
     assert_eq!(world.value(before).await, rows);
-    // Tables without such a column are as they were.
+    // Tables without such a column are as they were: that a row could be cast changes nothing.
+    world.value("select o::text from public.old o limit 1").await;
+    assert_eq!(world.called(), "row_text", "the attack itself");
     world.json(&["check", "parity/old"]);
+    world.done(&["repair", "old"]);
+    world.done(&["watch", "old"]);
     world.done(&["backfill", "byname"]);
 }
 

@@ -17,3 +17,13 @@ create cast (public.pair as text) with function public.told(public.pair) as assi
 create function public.timed(public.moment) returns timestamptz language plpgsql as $$
 begin perform public.planted('moment'); return ($1).at; end $$;
 create cast (public.moment as timestamptz) with function public.timed(public.moment) as implicit;
+-- The row type of a table is its owner's as well.
+create function public.told(public.old) returns text language plpgsql as $$
+begin perform public.planted('row_text'); return 'always the same'; end $$;
+create cast (public.old as text) with function public.told(public.old) as assignment;
+create function public.shown(public.old) returns json language plpgsql as $$
+begin perform public.planted('row_json'); return '{}'; end $$;
+create cast (public.old as json) with function public.shown(public.old);
+-- A history that another tool might have written, of a type that is made of one with a cast.
+create table public.__drizzle_migrations (id int primary key, hash public.held, created_at bigint);
+insert into public.__drizzle_migrations values (1, row('sad')::public.held, 1);

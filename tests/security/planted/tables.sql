@@ -34,3 +34,21 @@ update public.vnew set note = null, moods = '{glad}', pair = row(1, 'y') where c
 create type public.moment as (at timestamptz);
 create table public.stamped (id varchar(40) primary key, state text not null, at public.moment not null);
 insert into public.stamped select n::text, 'new', row(now())::public.moment from generate_series(1, 20) n;
+-- Partitions by lists of values that are equal, though they are written otherwise, and of a type whose equality is not found.
+create table public.lold (name varchar(20), place citext, primary key (name, place));
+create table public.lnew (name varchar(20), place citext, primary key (name, place)) partition by list (place);
+create table public.lnew_a partition of public.lnew for values in ('A');
+create table public.lnew_b partition of public.lnew for values in ('B', 'C');
+insert into public.lold select n::text, (array['a', 'B', 'c'])[n % 3 + 1] from generate_series(1, 30) n;
+insert into public.lnew select * from public.lold;
+create table public.told (name varchar(20), place ltree, primary key (name, place));
+create table public.tnew (name varchar(20), place ltree, primary key (name, place)) partition by list (place);
+create table public.tnew_a partition of public.tnew for values in ('a.b', 'a.c');
+insert into public.told select n::text, 'a.b' from generate_series(1, 30) n;
+insert into public.tnew select * from public.told;
+-- A type that is made of another, and a table that is only read.
+create type public.held as (m public.mood);
+create table public.boxes (id varchar(40) primary key, held public.held);
+insert into public.boxes select n::text, row('sad')::public.held from generate_series(1, 5) n;
+create table public.people (id int primary key, nick public.mood);
+insert into public.people select n, 'sad' from generate_series(1, 5) n;

@@ -48,6 +48,9 @@ impl RowSql for Postgres {
     fn planned_key(&self, rows: &RowQuery) -> ProfileSql {
         planned::key(rows)
     }
+    fn planned_values(&self, rows: &RowQuery) -> Option<ProfileSql> {
+        planned::values(rows)
+    }
     fn touched(&self, rows: &RowQuery, change: &RowChange, derived: &Derived) -> ProfileSql {
         planned::touched(rows, change, derived)
     }

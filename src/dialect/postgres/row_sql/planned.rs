@@ -200,6 +200,22 @@ pub(super) fn key(rows: &RowQuery) -> ProfileSql {
     ProfileSql::new(format!("select {} {from} limit 0", key.join(", "))).bind(params)
 }
 
+/// What a profile has rows show, as it is: the text that [`planned`] makes of it would be a cast of its type.
+pub(super) fn values(rows: &RowQuery) -> Option<ProfileSql> {
+    let bare = |value: &Expr| match value {
+        Expr::Text(text) | Expr::Stored { text, .. } | Expr::Start(text) => Some(format!("({text})")),
+        Expr::Column { .. } => Some(expr(value)),
+        Expr::Null | Expr::Given { .. } | Expr::Image { .. } => None,
+    };
+    let all = [&rows.key, &rows.before, &rows.after, &rows.show].into_iter().flatten();
+    let fields: Vec<_> =
+        all.filter_map(|(name, value)| Some(format!("{} as {}", bare(value)?, Ident(name)))).collect();
+    let mut params = rows.params.clone();
+    let from = from(&rows.from, &mut params);
+    let text = format!("select {} {from}", fields.join(", "));
+    (!fields.is_empty()).then(|| ProfileSql::new(text).bind(params))
+}
+
 pub(super) fn touched(rows: &RowQuery, change: &RowChange, derived: &Derived) -> ProfileSql {
     let of = |pairs: &[(String, Expr)], name: &str| {
         pairs.iter().find(|(n, _)| n == name).map_or_else(|| "null".to_owned(), |(_, e)| expr(e))

@@ -30,7 +30,7 @@ pub(super) fn entries(folder: &MigrationFolder, table: &str, columns: &[String])
                  not success as failed from {table} order by version"
         )),
         HistoryKind::Drizzle => ProfileSql::new(format!(
-            "select created_at::pg_catalog.text as version, hash as checksum,\n\
+            "select created_at::pg_catalog.text as version, hash::pg_catalog.text as checksum,\n\
                  pg_catalog.to_timestamp(created_at operator(pg_catalog./) 1000.0)::pg_catalog.text as applied_at from {table} order by created_at"
         )),
         HistoryKind::Midwatch => ProfileSql::new(format!(

@@ -70,9 +70,14 @@ pub(crate) async fn qualified(tx: &mut dyn ReadTx, name: &Relation) -> Result<Op
 /// The server's own equality.
 pub(crate) const EQUAL: &str = "operator(pg_catalog.=)";
 
-/// The operator that says whether two values of a column are one.
+/// The operator that says whether two values of a column are one: that of its type, where it has one of its own.
+pub(crate) fn operator(own: Option<&str>) -> &str {
+    own.unwrap_or(EQUAL)
+}
+
+/// The same of a column that is compared.
 pub(crate) fn equality(column: &ComparedColumn) -> &str {
-    column.equality.as_deref().unwrap_or(EQUAL)
+    operator(column.equality.as_deref())
 }
 
 const UNIQUE: &str = "

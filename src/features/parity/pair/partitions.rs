@@ -10,7 +10,7 @@ use crate::engine::model::error::Result;
 use crate::engine::model::name::{Ident, literal};
 use crate::engine::model::query::Param;
 use crate::engine::port::reader::ReadTx;
-use crate::features::parity::pair::catalog::TwinTable;
+use crate::features::parity::pair::catalog::{TwinTable, operator};
 
 /// A partition that holds rows, under the partition of the first level that it belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,7 +51,7 @@ pub(crate) struct Layout {
     /// Type of the key when it is a single column partitioned by range of time.
     pub(crate) time_key: Option<String>,
     thresholds: Vec<String>,
-    /// Type of the key when it is a single column partitioned by range.
+    /// Type of the key when it is a single column partitioned by range, and compared as the server's own types are.
     range_kind: String,
     /// Columns of the partition key.
     pub(crate) key: Vec<String>,
@@ -187,12 +187,25 @@ async fn map(
     // A key that is an expression is not looked into.
     let Some(columns) = columns else { return Ok(()) };
     match (s.method.as_str(), columns.as_slice()) {
-        ("r", [(column, kind)]) => range(tx, out, column, kind, bounds).await?,
-        ("l", [(column, _)]) => out.mapping = list(out.default, column, bounds),
+        ("r", [(column, kind)]) => {
+            range(tx, out, column, kind, bounds).await?;
+            // Under our path its comparisons would be another type's: rows are told by their bucket alone.
+            if own_equality(table, column).is_some() {
+                out.range_kind.clear();
+            }
+        }
+        ("l", [(column, kind)]) => {
+            out.mapping = list(out.default, (column, kind, own_equality(table, column)), bounds);
+        }
         ("h", columns) => out.mapping = hash(table, columns, bounds),
         _ => {}
     }
     Ok(())
+}
+
+/// That of the column's type, where it has one of its own.
+fn own_equality<'t>(table: &'t TwinTable, column: &str) -> Option<&'t str> {
+    table.columns.iter().find(|c| c.name == column)?.equality.as_deref()
 }
 
 async fn range(
@@ -237,8 +250,12 @@ async fn range(
     Ok(())
 }
 
-fn list(default: Option<usize>, column: &str, bounds: &[&str]) -> Mapping {
-    let column = Ident(column);
+fn list(
+    default: Option<usize>,
+    (column, kind, equality): (&str, &str, Option<&str>),
+    bounds: &[&str],
+) -> Mapping {
+    let (column, equality) = (Ident(column), operator(equality));
     let mut cases = Vec::new();
     for (slot, bound) in bounds.iter().enumerate() {
         let Some(values) = bound.strip_prefix("FOR VALUES IN (").and_then(|b| b.strip_suffix(')')) else {
@@ -249,7 +266,13 @@ fn list(default: Option<usize>, column: &str, bounds: &[&str]) -> Mapping {
         } else {
             String::new()
         };
-        cases.push(format!("when {column} in ({values}){null} then {slot}"));
+        // Arrays have the server's own equality, and are no elements of an array.
+        let among = if kind.ends_with(']') {
+            format!("in ({values})")
+        } else {
+            format!("{equality} any (array[{values}]::{kind}[])")
+        };
+        cases.push(format!("when {column} {among}{null} then {slot}"));
     }
     buckets_of_cases(&cases, bounds.len(), default)
 }
@@ -384,6 +407,9 @@ impl Layout {
         else {
             return String::new();
         };
+        if self.range_kind.is_empty() {
+            return String::new();
+        }
         let column = format!("{}::{}", Ident(column), self.range_kind);
         let mut out = String::new();
         if let Some(low) = first.checked_sub(1).and_then(|i| self.thresholds.get(i)) {
@@ -444,9 +470,14 @@ mod tests {
 
     #[test]
     fn list_partitions_take_nulls_too() {
-        let Mapping::Buckets { expression, .. } = list(None, "c", &["FOR VALUES IN ('a', NULL)"]) else {
-            panic!()
+        let bounds = ["FOR VALUES IN ('a', NULL)"];
+        let of = |kind, equality| match list(None, ("c", kind, equality), &bounds) {
+            Mapping::Buckets { expression, .. } => expression,
+            Mapping::Whole => panic!("{kind}"),
         };
-        assert_eq!(expression, r#"case when "c" in ('a', NULL) or "c" is null then 0 end"#);
+        let named = r#"case when "c" operator(public.=) any (array['a', NULL]::public.citext[]) or "c" is null then 0 end"#;
+        assert_eq!(of("public.citext", Some("operator(public.=)")), named);
+        assert!(of("text", None).contains(r#""c" operator(pg_catalog.=) any (array['a', NULL]::text[])"#));
+        assert!(of("text[]", None).contains(r#""c" in ('a', NULL)"#));
     }
 }

@@ -1,7 +1,11 @@
 //! The functions and triggers that keep one side of a twin as the other: written by column name, from the catalog.
+//!
+//! A function runs under a path of its own, which is safe, and names all that a path would resolve all the same: who writes
+//! the row may set what they like.
 
 use crate::engine::model::name::{Ident, Relation, literal};
 use crate::engine::model::profile::Twin;
+use crate::features::parity::pair::catalog::{EQUAL, operator};
 use crate::features::parity::pair::trigger_ddl::{Statements, Triggers};
 use crate::features::parity::pair::trigger_function::{Making, dropped};
 
@@ -53,22 +57,26 @@ impl RowSync {
         self.identity().iter().map(one).collect::<Vec<_>>().join(" AND ")
     }
 
-    /// Its functions have a safe path, under which `=` is the server's own.
+    /// Of the written side's type, where that has an equality of its own.
+    fn own_equality(&self, name: &str) -> Option<&str> {
+        self.columns.iter().find(|c| c.name == name)?.equality.as_deref()
+    }
+
     fn equality(&self, name: &str) -> &str {
-        let column = self.columns.iter().find(|c| c.name == name);
-        column.and_then(|c| c.equality.as_deref()).unwrap_or("=")
+        operator(self.own_equality(name))
     }
 
     fn key_changed(&self) -> String {
-        let of = |side: &str| {
-            // What a looser equality takes for the same may be written otherwise, and is then to be written anew.
-            let one = |k: &&String| {
+        let one = |k: &&String| {
+            let [(old, was), (new, is)] = ["OLD", "NEW"].map(|side| {
                 let value = format!("{side}.{}", Ident(k));
-                if self.equality(k) == "=" { value } else { output_text(&value) }
-            };
-            self.identity().iter().map(one).collect::<Vec<_>>().join(", ")
+                // What a looser equality takes for the same may be written otherwise, and is then to be written anew.
+                let compared = self.own_equality(k).map_or_else(|| value.clone(), |_| shown(&value));
+                (value, compared)
+            });
+            format!("NOT coalesce({was} {EQUAL} {is}, {old} IS NULL AND {new} IS NULL)")
         };
-        format!("({}) IS DISTINCT FROM ({})", of("OLD"), of("NEW"))
+        format!("({})", self.identity().iter().map(one).collect::<Vec<_>>().join(" OR "))
     }
 
     /// The row as it is now, on the written side. A plain UPDATE locks no more of it than the application's own would have:
@@ -94,7 +102,7 @@ impl RowSync {
             self.onto.brief()
         );
         format!(
-            "IF TG_OP = 'UPDATE' THEN\n    {update};\n    IF FOUND THEN\n      RETURN NULL;\n    END IF;\n  END IF;\n  \
+            "IF TG_OP {EQUAL} 'UPDATE' THEN\n    {update};\n    IF FOUND THEN\n      RETURN NULL;\n    END IF;\n  END IF;\n  \
              {}\n    ON CONFLICT ({}) DO NOTHING;\n  IF NOT FOUND THEN\n    {update};\n    IF NOT FOUND THEN\n      \
              RAISE unique_violation USING MESSAGE = {};\n    END IF;\n  END IF;",
             self.insert(),
@@ -129,8 +137,8 @@ impl RowSync {
     /// From the legacy table onto its twin: a row whose key or partition key changes leaves nothing behind.
     pub(crate) fn forward(&self, making: Making, function: &str, attributes: &str) -> String {
         let body = format!(
-            "BEGIN\n  IF TG_OP = 'DELETE' OR TG_OP = 'UPDATE' AND {} THEN\n    DELETE FROM {} WHERE {};\n  END IF;\n  \
-             IF TG_OP <> 'DELETE' THEN\n    {}\n  END IF;\n  RETURN NULL;\nEND",
+            "BEGIN\n  IF TG_OP {EQUAL} 'DELETE' OR TG_OP {EQUAL} 'UPDATE' AND {} THEN\n    DELETE FROM {} WHERE {};\n  END IF;\n  \
+             IF NOT TG_OP {EQUAL} 'DELETE' THEN\n    {}\n  END IF;\n  RETURN NULL;\nEND",
             self.key_changed(),
             self.onto,
             self.row("OLD"),
@@ -154,9 +162,9 @@ impl RowSync {
             .map(|c| format!("{} = {}", Ident(&c.name), self.value("NEW", &c.name)))
             .collect();
         let body = format!(
-            "DECLARE\n  child text;\n  filled bool;\nBEGIN\n  IF TG_OP = 'TRUNCATE' THEN\n    {truncate}\n    RETURN NULL;\n  END IF;\n  \
-             IF TG_WHEN = 'BEFORE' THEN\n    UPDATE {onto} SET {sets} WHERE {old};\n    RETURN NEW;\n  END IF;\n  \
-             IF TG_OP = 'DELETE' THEN\n    DELETE FROM {onto} WHERE {old};\n    RETURN NULL;\n  END IF;\n  \
+            "DECLARE\n  child text;\n  filled bool;\nBEGIN\n  IF TG_OP {EQUAL} 'TRUNCATE' THEN\n    {truncate}\n    RETURN NULL;\n  END IF;\n  \
+             IF TG_WHEN {EQUAL} 'BEFORE' THEN\n    UPDATE {onto} SET {sets} WHERE {old};\n    RETURN NEW;\n  END IF;\n  \
+             IF TG_OP {EQUAL} 'DELETE' THEN\n    DELETE FROM {onto} WHERE {old};\n    RETURN NULL;\n  END IF;\n  \
              {kept}\n  RETURN NULL;\nEND",
             truncate = self.truncated(),
             onto = self.onto,
@@ -175,13 +183,15 @@ impl RowSync {
             self.identity().iter().map(|k| format!("t.{0} {1} r.{0}", Ident(k), self.equality(k))).collect();
         let (from, onto) = (literal(&self.from.to_string()), literal(&self.onto.to_string()));
         format!(
-            "IF NOT EXISTS (SELECT FROM {}) OR NOT EXISTS (SELECT FROM pg_partition_ancestors(TG_RELID) a WHERE a.relid = to_regclass({from})) THEN\n      \
-             RETURN NULL;\n    END IF;\n    \
-             FOR child IN SELECT k.conrelid::regclass::text FROM pg_constraint k WHERE k.contype = 'f' AND k.conparentid = 0\n        \
-             AND k.confrelid = to_regclass({onto}) AND k.conrelid <> k.confrelid AND k.confdeltype IN ('c', 'n', 'd') LOOP\n      \
-             EXECUTE format('SELECT EXISTS (SELECT FROM %s)', child) INTO filled;\n      IF filled THEN\n        \
+            "IF NOT EXISTS (SELECT FROM {}) OR NOT EXISTS (SELECT FROM pg_catalog.pg_partition_ancestors(TG_RELID) a \
+             WHERE a.relid {EQUAL} pg_catalog.to_regclass({from})) THEN\n      RETURN NULL;\n    END IF;\n    \
+             FOR child IN SELECT k.conrelid::pg_catalog.regclass::pg_catalog.text FROM pg_catalog.pg_constraint k \
+             WHERE k.contype {EQUAL} 'f' AND k.conparentid {EQUAL} 0::pg_catalog.oid\n        \
+             AND k.confrelid {EQUAL} pg_catalog.to_regclass({onto}) AND NOT k.conrelid {EQUAL} k.confrelid \
+             AND k.confdeltype {EQUAL} ANY ('{{c,n,d}}'::pg_catalog.\"char\"[]) LOOP\n      \
+             EXECUTE pg_catalog.format('SELECT EXISTS (SELECT FROM %s)', child) INTO filled;\n      IF filled THEN\n        \
              RAISE feature_not_supported USING MESSAGE = 'cannot truncate a table referenced in a foreign key constraint', \
-             DETAIL = format('Rows of %s would go with those of %s.', child, {onto});\n      END IF;\n    END LOOP;\n    \
+             DETAIL = pg_catalog.format('Rows of %s would go with those of %s.', child, {onto});\n      END IF;\n    END LOOP;\n    \
              DELETE FROM {} r WHERE NOT EXISTS (SELECT FROM {} t WHERE {});",
             self.onto,
             self.onto,
@@ -192,8 +202,10 @@ impl RowSync {
 
     /// The same function before its time: it does nothing, so that its triggers can be made without haste.
     pub(crate) fn idle(making: Making, function: &str, attributes: &str) -> String {
-        let body = "BEGIN\n  IF TG_WHEN = 'BEFORE' THEN\n    RETURN NEW;\n  END IF;\n  RETURN NULL;\nEND";
-        create(making, function, attributes, body)
+        let body = format!(
+            "BEGIN\n  IF TG_WHEN {EQUAL} 'BEFORE' THEN\n    RETURN NEW;\n  END IF;\n  RETURN NULL;\nEND"
+        );
+        create(making, function, attributes, &body)
     }
 
     /// The triggers of [`RowSync::reverse`] on the partitioned table and its leaves, around a function that is made first.
@@ -240,8 +252,13 @@ pub(crate) fn reverse_taken(function: &str, leaves: &[String]) -> Statements {
     Statements { tables: dropped(function), partitions: leaves.iter().map(gone).collect() }
 }
 
+/// The same as [`output_text`], under any path.
+fn shown(value: &str) -> String {
+    format!("CASE WHEN pg_catalog.num_nonnulls({value}) {EQUAL} 1 THEN pg_catalog.format('%s', {value}) END")
+}
+
 /// The text of a value that the type's own output function gives. A cast would look for a function that the type's owner
-/// may have made.
+/// may have made. The text of functions that are there is compared with it: it does not change.
 pub(crate) fn output_text(value: &str) -> String {
     format!("case when num_nonnulls({value}) = 1 then format('%s', {value}) end")
 }
@@ -295,6 +312,8 @@ pub(crate) fn is_reverse(twin: &Twin, search_path: &[String], trigger: &str, fun
 
 /// Of functions that write where the caller may not.
 pub(crate) const DEFINER: &str = " SECURITY DEFINER SET search_path = pg_catalog, pg_temp";
+/// Of those that run with the caller's rights.
+pub(crate) const INVOKER: &str = " SET search_path = pg_catalog, pg_temp";
 
 #[cfg(test)]
 mod tests {
@@ -344,7 +363,7 @@ mod tests {
         };
         let forward = mirror.forward(Making::New, "f", "");
         assert!(forward.contains(r#"VALUES (NEW."id", (NEW."at")::timestamptz)"#), "{forward}");
-        assert!(forward.contains(r#"WHERE "id" = OLD."id" AND "at" = (OLD."at")::timestamptz"#), "{forward}");
+        assert!(forward.contains(r#"WHERE "id" operator(pg_catalog.=) OLD."id" AND "at" operator(pg_catalog.=) (OLD."at")::timestamptz"#), "{forward}");
         assert!(forward.contains("DO NOTHING"), "{forward}");
     }
 }

@@ -19,7 +19,7 @@ use crate::engine::port::copies::TargetCopy;
 use crate::engine::port::dialect::Dialect;
 use crate::engine::port::reader::Fut;
 use crate::features::parity::pair::SwitchState;
-use crate::features::parity::pair::sync_triggers::{DEFINER, Mirrored, RowSync};
+use crate::features::parity::pair::sync_triggers::{DEFINER, INVOKER, Mirrored, RowSync};
 use crate::features::parity::pair::trigger_function::{self, Making, closed, making, owned};
 use crate::features::switchover::copy::switch_test::untried;
 use crate::features::switchover::copy::trigger_body::other_side_effects;
@@ -144,6 +144,10 @@ struct Found {
     known: bool,
     definer: bool,
     settings: Vec<String>,
+    /// Everybody may execute it.
+    open: bool,
+    /// Roles that may, each by itself.
+    executors: Vec<String>,
     /// Triggers elsewhere that run the same function.
     others: i64,
 }
@@ -154,6 +158,8 @@ select t.tgname as name, t.tgenabled::text as state, t.tgtype::int as kind,
        format('%I.%I', n.nspname, p.proname) as function, pg_get_functiondef(p.oid) as function_definition,
        p.prosrc as body, pg_has_role(current_user, p.proowner, 'usage') as owned, r.rolname as owner,
        r.rolsuper or r.rolname = current_user as known, p.prosecdef as definer, coalesce(p.proconfig, '{}') as settings,
+       exists (select from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) x where x.grantee = 0) as open,
+       array(select pg_get_userbyid(x.grantee)::text from aclexplode(p.proacl) x where x.grantee <> 0) as executors,
        (select count(*) from pg_trigger o where o.tgfoid = p.oid and o.tgrelid <> t.tgrelid and o.tgparentid = 0) as others
 from pg_trigger t join pg_proc p on p.oid = t.tgfoid join pg_namespace n on n.oid = p.pronamespace
 join pg_roles r on r.oid = p.proowner
@@ -178,26 +184,24 @@ impl Found {
         matches!(self.state.as_str(), "O" | "A")
     }
 
+    /// Its own settings but the path: our text is made for one that nobody can create in, and a function without one runs
+    /// under that of whoever writes the row.
     fn attributes(&self) -> String {
-        let definer = if self.definer { " SECURITY DEFINER" } else { "" };
+        let safe = if self.definer { DEFINER } else { INVOKER };
         let settings: Vec<_> = self
             .settings
             .iter()
             .filter_map(|s| s.split_once('='))
+            .filter(|(name, _)| !name.eq_ignore_ascii_case("search_path"))
             .map(|(name, value)| format!(" SET {name} = {}", setting(name, value)))
             .collect();
-        format!("{definer}{}", settings.concat())
+        format!("{safe}{}", settings.concat())
     }
 }
 
 /// Settings that are lists of names: the catalog keeps those quoted one by one.
-const LISTS: [&str; 5] = [
-    "search_path",
-    "temp_tablespaces",
-    "local_preload_libraries",
-    "session_preload_libraries",
-    "shared_preload_libraries",
-];
+const LISTS: [&str; 4] =
+    ["temp_tablespaces", "local_preload_libraries", "session_preload_libraries", "shared_preload_libraries"];
 
 /// A setting's value, as a function's definition takes it.
 fn setting(name: &str, value: &str) -> String {
@@ -467,7 +471,7 @@ impl Change {
         self.statements.push(mirror.forward(Making::Again, function, &attributes));
         if definer || found.definer {
             self.give(function, twin_pair);
-            self.back.insert(0, format!("grant execute on function {function}() to public"));
+            self.back.splice(0..0, privileges_back(twin_pair, found));
         }
         self.back.insert(0, found.function_definition.clone());
         if (definer || found.definer) && &found.owner != owner {
@@ -490,6 +494,25 @@ impl Change {
         self.statements.push(owned(function, &twin_pair.partitioned.owner));
         self.owned.push(function.to_owned());
     }
+}
+
+/// Who might execute a function before it was given to the owner of the twin, once it is its own owner's again: what its
+/// owners were granted goes from one to the other with it.
+fn privileges_back(twin_pair: &TwinPair<'_>, found: &Found) -> Vec<String> {
+    let (function, owner) = (&found.function, &found.owner);
+    let (legacy, twin) = (&twin_pair.legacy.owner, &twin_pair.partitioned.owner);
+    let held = |role: &String| found.executors.contains(role);
+    let mut out = vec![];
+    if found.open {
+        out.push(format!("grant execute on function {function}() to public"));
+    }
+    if twin != owner && held(twin) {
+        out.push(format!("grant execute on function {function}() to {}", Ident(twin)));
+    }
+    if legacy != owner && legacy != twin && !held(legacy) {
+        out.push(format!("revoke execute on function {function}() from {}", Ident(legacy)));
+    }
+    out
 }
 
 /// The functions by column name, and triggers for whatever none of them fires on.

@@ -16,7 +16,7 @@ use crate::engine::model::step::{Action, Lock, Step};
 use crate::engine::plan::operation::{Draft, PlanCx, UndoText, lock};
 use crate::engine::plan::tables::{Firing, Table, Trigger, find_table};
 use crate::engine::port::reader::ReadOptions;
-use crate::features::parity::pair::catalog::{EQUAL, equality};
+use crate::features::parity::pair::catalog::{EQUAL, equality, operator};
 use crate::features::parity::pair::partition_gaps::{MissingPartition, upcoming_partitions};
 use crate::features::parity::pair::sync_triggers::{REVERSE, truncate_triggers};
 use crate::features::parity::pair::{SwitchState, catalog};
@@ -93,7 +93,7 @@ impl<'c> RowRepair<'c> {
     /// anybody's.
     fn equality(&self, name: &str) -> &str {
         let column = self.table.columns.iter().find(|c| c.name == name);
-        column.and_then(|c| c.equality.as_deref()).unwrap_or(EQUAL)
+        operator(column.and_then(|c| c.equality.as_deref()))
     }
 
     fn same_key(&self) -> String {
