@@ -44,9 +44,6 @@ use crate::engine::port::writer::{
     Batch, Committed, Cursor, Ending, Locked, Released, RunLimits, Writer, Writers,
 };
 
-/// How long a batch may keep other writers out, however long a statement may take (milliseconds).
-const GUARD_OFF_MS: u64 = 5_000;
-
 /// Opens writers on one database.
 pub struct PgWriters {
     connection: Connection,
@@ -334,10 +331,12 @@ impl Writer for PgWriter {
             }
             self.watched(None).await?;
             // A guard that is off keeps all other writers out, from the batch's first statement on.
-            let most = if b.change.excludes_writers { GUARD_OFF_MS } else { u64::MAX };
+            let most = if b.change.excludes_writers { self.terms.guard_off_ms } else { u64::MAX };
             let ms = self.terms.statement_timeout_ms.min(most);
-            self.fenced_within(ms, b.begun, "commit the batch", async |w, run| w.work_batch(b, run).await)
-                .await
+            let mut of_unit = false;
+            let work = async |w: &mut Self, run| w.work_batch(b, run, &mut of_unit).await;
+            let outcome = self.fenced_within(ms, b.begun, "commit the batch", work).await;
+            outcome.map_err(|e| if ms == most { self.kept_out_too_long(e, of_unit) } else { e })
         })
     }
 

@@ -24,7 +24,9 @@ use crate::engine::plan::operation::{ALL, Draft, Operation, PlanCx, Undo};
 use crate::engine::plan::privileges::Looked;
 use crate::engine::plan::request::{PlanNews, Planned, Request, UNDO};
 use crate::engine::plan::setup::PlanSetup;
-use crate::engine::plan::{missing_abilities, privileges, secrets, server_load, side_effects, undo};
+use crate::engine::plan::{
+    guard_off, missing_abilities, privileges, secrets, server_load, side_effects, undo,
+};
 use crate::engine::port::dialect::Dialect;
 use crate::engine::port::journal_sql::SameRequest;
 use crate::engine::port::reader::{ReadOptions, ReadTx, Reader, RowShape, Snapshot};
@@ -558,6 +560,7 @@ async fn general(
             out.extend(broken_off(planning).await);
         }
     }
+    out.extend(guard_off::price(planning.policy, &asked.draft.steps));
     out.extend(server_load::preflight(planning.facts, planning.policy).await);
     out
 }

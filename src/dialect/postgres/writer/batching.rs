@@ -63,12 +63,19 @@ where
 }
 
 impl PgWriter {
-    pub(super) async fn work_batch(&mut self, b: &Batch<'_>, run: i64) -> Result<Committed> {
+    /// `of_unit`: set where its rows are written together, however many they are.
+    pub(super) async fn work_batch(
+        &mut self,
+        b: &Batch<'_>,
+        run: i64,
+        of_unit: &mut bool,
+    ) -> Result<Committed> {
         let from = int(b.begun.checkpoint);
         let step = int(b.begun.step as u64);
         let Some(range) = self.range(run, step, from, b.rows).await? else {
             return Ok(Committed { checkpoint: b.begun.checkpoint, end: true, ..Committed::default() });
         };
+        *of_unit = range.unit.is_some();
         let place = Place { run, step, from, to: range.upto, batch: int(b.number) };
         self.pass_guard(b.change).await?;
         let planned = unsigned(range.upto - from);

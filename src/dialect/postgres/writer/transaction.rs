@@ -9,16 +9,23 @@ use std::time::Duration;
 
 use sqlx::AssertSqlSafe;
 
-use super::super::error::{Coded as _, TIMED_OUT, is_disconnect, write_error};
+use super::super::error::{Coded as _, OVER_BUDGET, TIMED_OUT, is_disconnect, write_error};
 use super::budget::{Budget, GRACE};
 use super::{PgWriter, unanswered};
 use crate::dialect::postgres::numbers::number;
 use crate::dialect::postgres::search_path::{OWN_PATH, path_of, path_of_plan};
+use crate::engine::model::cause::Cause;
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::port::writer::Cursor;
 
 /// How long a transaction may be idle: a client at work sends its next statement at once.
 const IDLE: Duration = Duration::from_secs(1);
+/// What helps a batch that keeps other writers out for too long.
+const GUARD_OFF: &str =
+    "a longer guard_off_ms in [policy] lets a batch take longer; the table's other writers wait for it";
+/// And where its rows are written together.
+const GUARD_OFF_OF_UNIT: &str = "the rows of a unit are written together: a longer guard_off_ms in [policy] lets them take \
+     longer; the table's other writers wait for them";
 /// The first version that bounds a whole transaction.
 const BOUNDS_TRANSACTIONS: u32 = 170_000;
 
@@ -173,6 +180,17 @@ impl PgWriter {
             self.rollback().await;
         }
         outcome
+    }
+
+    /// A batch with its guard off that took too long: with fewer rows it may be short enough, where they belong to no unit.
+    pub(super) fn kept_out_too_long(&self, e: Error, of_unit: bool) -> Error {
+        if e.cause != Cause::Cancelled || e.ambiguous || !self.budget.is_spent() {
+            return e;
+        }
+        let message = format!("{} (a batch with its guard off has {} ms)", e.message, self.budget.whole_ms());
+        let code = if of_unit { TIMED_OUT } else { OVER_BUDGET };
+        let hint = if of_unit { GUARD_OFF_OF_UNIT } else { GUARD_OFF };
+        Error { message, ..e }.sqlstate(code).hint(hint)
     }
 
     fn process(&self) -> Option<i32> {
