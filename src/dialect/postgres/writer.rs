@@ -15,11 +15,13 @@ mod watchdog;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::future::try_join;
 use serde_json::{Value, json};
 use sqlx::postgres::PgConnection;
 use sqlx::{Connection as _, Row as _};
 
 use self::budget::Budget;
+use self::transaction::Whose;
 use self::watchdog::Watchdog;
 use super::connect::Connection;
 use super::error::{Coded as _, LOST, write_error};
@@ -72,7 +74,11 @@ impl PgWriters {
         // Whoever resumes may come before the server has noticed that the dead client is gone.
         let patience = if approved.resumes().is_some() { GONE } else { Duration::ZERO };
         let lock = lock::take(&self.connection, terms, patience).await?;
-        let mut work = session::open(&self.connection, terms, &session::WORK).await?;
+        let (mut work, watchdog) = try_join(
+            session::open(&self.connection, terms, &session::WORK),
+            Watchdog::open(&self.connection, terms),
+        )
+        .await?;
         let plan = approved.plan();
         session::check_identity(&mut work, &plan.identity).await?;
         let signing =
@@ -82,13 +88,15 @@ impl PgWriters {
             digest: plan.digest.clone(),
             judged: approved.entries().map(str::to_owned),
             name: session::name(&mut work).await?,
-            watchdog: Watchdog::open(&self.connection, terms).await?,
+            watchdog,
             connection: self.connection.clone(),
             terms: terms.clone(),
             lock,
             work,
             budget: Budget::new(0),
             in_tx: false,
+            whose: Whose::Ours,
+            path_is: None,
             committing: false,
             silence: Arc::clone(silence),
             silent: false,
@@ -122,6 +130,10 @@ struct PgWriter {
     /// Of the transaction that is open.
     budget: Budget,
     in_tx: bool,
+    /// Whose statements are at hand.
+    whose: Whose,
+    /// Whose path the transaction has; where others may have set it, none that is known.
+    path_is: Option<Whose>,
     /// A COMMIT is on its way.
     committing: bool,
     silence: Arc<Silence>,

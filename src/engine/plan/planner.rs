@@ -49,6 +49,8 @@ struct ResolvedRequest<'e> {
     params: Params,
     undoes: Option<String>,
     draft: Draft,
+    /// How the journal stood, where that was asked.
+    journal: Option<JournalState>,
     /// Its statements come from a journal in which this installation has not signed them.
     unsigned: bool,
 }
@@ -221,6 +223,7 @@ async fn ask<'e>(
                 params: params.clone(),
                 undoes: None,
                 draft,
+                journal: Some(journal),
                 unsigned: false,
             })
         }
@@ -255,7 +258,8 @@ async fn ask_undo<'e>(planning: &PlanSetup<'e>, cx: &PlanCx<'_>, run: &str) -> R
             }
             let (verb, params) = (UNDO.into(), Params::default());
             let (name, undoes, draft) = (record.name, Some(record.id), *draft);
-            Ok(ResolvedRequest { operation: None, verb, name, params, undoes, draft, unsigned })
+            let journal = None;
+            Ok(ResolvedRequest { operation: None, verb, name, params, undoes, draft, journal, unsigned })
         }
         Undo::Impossible { why } => Err(Error::new(
             crate::engine::model::error::Class::Refused,
@@ -538,7 +542,10 @@ async fn general(
         ));
     }
     if !bootstraps {
-        let state = journal::state::state(planning.facts).await;
+        // What has changed since is met again when the plan is reviewed.
+        let asked_before = asked.journal.clone();
+        let state =
+            if let Some(state) = asked_before { state } else { journal::state::state(planning.facts).await };
         out.push(match (&state, state.refusal()) {
             (JournalState::Unknown { why }, _) => Preflight::new("journal", Ready::Unknown, why),
             (_, None) => Preflight::new("journal", Ready::Ok, "journal present"),

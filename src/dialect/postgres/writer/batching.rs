@@ -15,6 +15,7 @@ use crate::dialect::postgres::writer::PgWriter;
 use crate::engine::model::change::{Derived, RowChange, RowKind};
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::event::Event;
+use crate::engine::model::name::literal;
 use crate::engine::port::writer::{Batch, Committed};
 
 #[derive(Deserialize)]
@@ -114,6 +115,7 @@ impl PgWriter {
             self.under_profile(checks).await?;
         }
         for sql in &b.change.after_change {
+            self.set_path().await?;
             self.bound("restore the guard").await?;
             self.raw("restore the guard", &bypass::sent(b.change, sql)).await?;
         }
@@ -234,14 +236,21 @@ impl PgWriter {
     /// How far the run has come, and the entry that says so, in the batch's own transaction.
     async fn checkpoint(&mut self, b: &Batch<'_>, place: Place, applied: u64, drifted: u64) -> Result<Event> {
         let what = "write the checkpoint";
-        self.under_own_path().await?;
+        self.bound(what).await?;
+        let sql = format!(
+            "update midwatch.runs set step = {}, checkpoint = {}, batch = {}, applied = applied + {}, \
+             drifted = drifted + {}, batch_rows = {}, message = {}, beat_at = clock_timestamp() where id = {}",
+            place.step,
+            place.to,
+            place.batch,
+            int(applied),
+            int(drifted),
+            int(b.rows),
+            b.message.map_or_else(|| "null".to_owned(), literal),
+            place.run,
+        );
+        self.under_own_path_with(what, &sql).await?;
         let images = self.text(what, digests::images("$1", "$2"), numbers([place.run, place.batch])?).await?;
-        let sql = "update midwatch.runs set step = $2, checkpoint = $3, batch = $4, applied = applied + $5, \
-                   drifted = drifted + $6, batch_rows = $7, message = $8, beat_at = clock_timestamp() where id = $1";
-        let mut arguments =
-            numbers([place.run, place.step, place.to, place.batch, int(applied), int(drifted), int(b.rows)])?;
-        add(&mut arguments, b.message.map(str::to_owned))?;
-        self.execute(what, sql.to_owned(), arguments).await?;
         let body = json!({
             "step": b.begun.step, "batch": b.number, "from": b.begun.checkpoint + 1, "to": place.to,
             "applied": applied, "drifted": drifted, "images": images,
@@ -252,6 +261,7 @@ impl PgWriter {
 
     /// Rows it was about.
     async fn execute(&mut self, what: &str, sql: String, arguments: PgArguments) -> Result<u64> {
+        self.set_path().await?;
         self.bound(what).await?;
         sqlx::query_with(AssertSqlSafe(sql), arguments)
             .execute(&mut self.work)
@@ -261,6 +271,7 @@ impl PgWriter {
     }
 
     async fn text(&mut self, what: &str, sql: String, arguments: PgArguments) -> Result<String> {
+        self.set_path().await?;
         self.bound(what).await?;
         sqlx::query_with(AssertSqlSafe(sql), arguments)
             .fetch_one(&mut self.work)
