@@ -53,6 +53,7 @@ impl Check for AnomaliesCheck {
             let options = ReadOptions {
                 snapshot: Snapshot::Transaction,
                 timeout: Some(TIMEOUT),
+                of_profile: true,
                 ..ReadOptions::default()
             };
             let mut tx = cx.read_with(options).await?;
