@@ -21,7 +21,6 @@ use sqlx::postgres::PgConnection;
 use sqlx::{Connection as _, Row as _};
 
 use self::budget::Budget;
-use self::transaction::Whose;
 use self::watchdog::Watchdog;
 use super::connect::Connection;
 use super::error::{Coded as _, LOST, write_error};
@@ -29,7 +28,7 @@ use super::journal::append::{Signing, append};
 use super::journal::{digests, rows};
 use super::lock::GONE;
 use super::lock::Held;
-use super::search_path::{OWN_PATH, path_of_plan};
+use super::search_path::{OWN_PATH, Whose, path_of_plan};
 use super::silence::Silence;
 use super::{lock, session};
 use crate::dialect::postgres::numbers::millis;

@@ -13,7 +13,7 @@ use super::super::error::{Coded as _, OVER_BUDGET, TIMED_OUT, is_disconnect, wri
 use super::budget::{Budget, GRACE};
 use super::{PgWriter, unanswered};
 use crate::dialect::postgres::numbers::number;
-use crate::dialect::postgres::search_path::{OWN_PATH, path_of, path_of_plan};
+use crate::dialect::postgres::search_path::{OWN_PATH, Whose, path_of, path_of_plan};
 use crate::engine::model::cause::Cause;
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::port::writer::Cursor;
@@ -28,14 +28,6 @@ const GUARD_OFF_OF_UNIT: &str = "the rows of a unit are written together: a long
      longer; the table's other writers wait for them";
 /// The first version that bounds a whole transaction.
 const BOUNDS_TRANSACTIONS: u32 = 170_000;
-
-/// Whose statements run: each has its own path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Whose {
-    Ours,
-    Plans,
-    Profiles,
-}
 
 impl PgWriter {
     pub(super) async fn raw(&mut self, what: &str, sql: &str) -> Result<()> {
