@@ -281,7 +281,8 @@ impl Engine {
 
     /// One page of rows.
     pub async fn page(&self, request: &PageRequest) -> Result<Page> {
-        let mut tx = self.parts.facts.begin(ReadOptions::default()).await?;
+        let options = ReadOptions { of_profile: true, ..ReadOptions::default() };
+        let mut tx = self.parts.facts.begin(options).await?;
         paging::read(&mut *tx, self.parts.facts.dialect(), request).await
     }
 
@@ -291,7 +292,8 @@ impl Engine {
         mut request: PageRequest,
         each: &mut (dyn FnMut(Page) -> Result<()> + Send),
     ) -> Result<()> {
-        let options = ReadOptions { snapshot: Snapshot::Transaction, ..ReadOptions::default() };
+        let options =
+            ReadOptions { snapshot: Snapshot::Transaction, of_profile: true, ..ReadOptions::default() };
         let mut tx = self.parts.facts.begin(options).await?;
         request.at = At::First;
         loop {

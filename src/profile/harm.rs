@@ -96,6 +96,7 @@ fn weaker(at: &str, own: &Policy, than: &Policy) -> Vec<String> {
         lock_timeout_ms,
         lock_attempts,
         statement_timeout_ms,
+        guard_off_ms,
         reconnect_s,
         silence_s,
     } = own;
@@ -118,6 +119,7 @@ fn weaker(at: &str, own: &Policy, than: &Policy) -> Vec<String> {
         ("lock_timeout_ms", *lock_timeout_ms, than.lock_timeout_ms),
         ("lock_attempts", u64::from(*lock_attempts), u64::from(than.lock_attempts)),
         ("statement_timeout_ms", *statement_timeout_ms, than.statement_timeout_ms),
+        ("guard_off_ms", *guard_off_ms, than.guard_off_ms),
         ("reconnect_s", u64::from(*reconnect_s), u64::from(than.reconnect_s)),
         ("silence_s", u64::from(*silence_s), u64::from(than.silence_s)),
     ];

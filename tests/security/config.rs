@@ -414,7 +414,14 @@ fn the_question_shows_what_has_changed() {
 #[test]
 fn no_limit_is_taken_away_by_zero() {
     let (place, rogue) = (Place::new(), RogueServer::start(CLEAR_TEXT));
-    for key in ["lock_timeout_ms", "statement_timeout_ms", "lock_attempts", "silence_s", "batch_rows"] {
+    for key in [
+        "lock_timeout_ms",
+        "statement_timeout_ms",
+        "guard_off_ms",
+        "lock_attempts",
+        "silence_s",
+        "batch_rows",
+    ] {
         for text in [
             format!("[policy]\n{key} = 0\n"),
             target(&rogue.url(), &format!("[targets.main.policy]\n{key} = 0\n")),

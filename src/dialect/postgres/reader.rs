@@ -102,8 +102,8 @@ impl PgReader {
             .await
             .map_err(|_| Error::unobserved("failed to read: the reader is closed"))?;
         let timeout = options.timeout.unwrap_or(STATEMENT_TIMEOUT);
-        let text = begin_text(&options, timeout);
         let path = path_of(&lock(&self.search_path));
+        let text = begin_text(&options, timeout, &path);
         loop {
             let idle = lock(&self.shared.idle).pop();
             let reused = idle.is_some();
@@ -116,7 +116,8 @@ impl PgReader {
             let Ok(begun) = begun else { return Err(silent(patience)) };
             match begun {
                 Ok(backend) => {
-                    return Ok(Tx::new(Arc::clone(&self.shared), connection, permit, backend, timeout, path));
+                    let (shared, profile) = (Arc::clone(&self.shared), options.of_profile);
+                    return Ok(Tx::new(shared, connection, permit, backend, timeout, path, profile));
                 }
                 // The server went away while it lay idle: what is new will tell.
                 Err(e) if reused && is_disconnect(&e) => {}

@@ -7,6 +7,14 @@ use crate::engine::port::writer::RunLimits;
 /// of it. `pg_temp` unnamed would be searched first.
 pub(super) const OWN_PATH: &str = "pg_catalog, pg_temp";
 
+/// Whose statements run: each has its own path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Whose {
+    Ours,
+    Plans,
+    Profiles,
+}
+
 /// The path of a profile. `pg_catalog` unnamed comes first, whatever place the profile gives it.
 pub(super) fn path_of(schemas: &[String]) -> String {
     let mut out: Vec<_> =

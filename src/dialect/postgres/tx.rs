@@ -63,7 +63,7 @@ enum Path {
 
 /// The fixed text that opens a reader transaction. Nothing of a user's goes in. Questions to the catalog look
 /// expensive where there are thousands of partitions; compiling them takes longer than asking.
-pub(super) fn begin_text(options: &ReadOptions, timeout: Duration) -> String {
+pub(super) fn begin_text(options: &ReadOptions, timeout: Duration, profile_path: &str) -> String {
     let isolation = match options.snapshot {
         Snapshot::Statement => "read committed",
         Snapshot::Transaction | Snapshot::Import(_) => "repeatable read",
@@ -72,11 +72,14 @@ pub(super) fn begin_text(options: &ReadOptions, timeout: Duration) -> String {
         Snapshot::Import(id) => format!("set transaction snapshot {}; ", literal(id)),
         _ => String::new(),
     };
+    // After the pins, which set ours.
+    let path =
+        if options.of_profile { format!("set local search_path = {profile_path}; ") } else { String::new() };
     format!(
         "begin isolation level {isolation} read only; {import}{}; set local jit = off; \
          set local statement_timeout = {}; set local lock_timeout = 2000; \
          set local idle_in_transaction_session_timeout = 60000; \
-         select pg_backend_pid(), now()::text",
+         {path}select pg_catalog.pg_backend_pid(), pg_catalog.now()::pg_catalog.text",
         pins(),
         timeout.as_millis(),
     )
@@ -95,6 +98,7 @@ impl Tx {
         backend: BackendProcess,
         timeout: Duration,
         profile_path: String,
+        of_profile: bool,
     ) -> Self {
         shared.register(&backend);
         Self {
@@ -105,7 +109,7 @@ impl Tx {
             timeout,
             busy: false,
             profile_path,
-            path: Path::Own,
+            path: if of_profile { Path::Profile } else { Path::Own },
             foreign: false,
         }
     }
@@ -139,7 +143,7 @@ impl Tx {
     async fn only_reads(&mut self, text: &str) -> Result<()> {
         let shared = Arc::clone(&self.shared);
         if shared.acting.get().is_none() {
-            self.under(Path::Own).await?;
+            // Everything in it has its schema: it means the same under any path.
             let persistent = shared.direct();
             let read = self.guarded(async |c| side_effects::read(c, persistent).await).await?;
             // Another transaction may have been first, with the same answer.
@@ -358,7 +362,15 @@ mod tests {
             timeout: None,
             ..ReadOptions::default()
         };
-        let text = begin_text(&options, Duration::from_secs(5));
+        let text = begin_text(&options, Duration::from_secs(5), "public, pg_temp");
+        assert!(!text.contains("public"), "{text}");
+        let of_profile = begin_text(
+            &ReadOptions { of_profile: true, ..ReadOptions::default() },
+            Duration::from_secs(5),
+            "public, pg_temp",
+        );
+        let (_, path) = of_profile.rsplit_once("search_path = ").unwrap();
+        assert!(path.starts_with("public, pg_temp; select pg_catalog.pg_backend_pid()"), "{path}");
         assert!(text.starts_with(
             "begin isolation level repeatable read read only; set transaction snapshot '00-1'''"
         ));

@@ -15,6 +15,7 @@ mod watchdog;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::future::try_join;
 use serde_json::{Value, json};
 use sqlx::postgres::PgConnection;
 use sqlx::{Connection as _, Row as _};
@@ -27,7 +28,7 @@ use super::journal::append::{Signing, append};
 use super::journal::{digests, rows};
 use super::lock::GONE;
 use super::lock::Held;
-use super::search_path::{OWN_PATH, path_of_plan};
+use super::search_path::{OWN_PATH, Whose, path_of_plan};
 use super::silence::Silence;
 use super::{lock, session};
 use crate::dialect::postgres::numbers::millis;
@@ -43,9 +44,6 @@ use crate::engine::port::reader::Fut;
 use crate::engine::port::writer::{
     Batch, Committed, Cursor, Ending, Locked, Released, RunLimits, Writer, Writers,
 };
-
-/// How long a batch may keep other writers out, however long a statement may take (milliseconds).
-const GUARD_OFF_MS: u64 = 5_000;
 
 /// Opens writers on one database.
 pub struct PgWriters {
@@ -75,7 +73,11 @@ impl PgWriters {
         // Whoever resumes may come before the server has noticed that the dead client is gone.
         let patience = if approved.resumes().is_some() { GONE } else { Duration::ZERO };
         let lock = lock::take(&self.connection, terms, patience).await?;
-        let mut work = session::open(&self.connection, terms, &session::WORK).await?;
+        let (mut work, watchdog) = try_join(
+            session::open(&self.connection, terms, &session::WORK),
+            Watchdog::open(&self.connection, terms),
+        )
+        .await?;
         let plan = approved.plan();
         session::check_identity(&mut work, &plan.identity).await?;
         let signing = Signing::new(Arc::clone(&terms.signer), plan.identity.signed_name());
@@ -84,13 +86,15 @@ impl PgWriters {
             digest: plan.digest.clone(),
             judged: approved.entries().map(str::to_owned),
             name: session::name(&mut work).await?,
-            watchdog: Watchdog::open(&self.connection, terms).await?,
+            watchdog,
             connection: self.connection.clone(),
             terms: terms.clone(),
             lock,
             work,
             budget: Budget::new(0),
             in_tx: false,
+            whose: Whose::Ours,
+            path_is: None,
             committing: false,
             silence: Arc::clone(silence),
             unanswered: vec![],
@@ -125,6 +129,10 @@ struct PgWriter {
     /// Of the transaction that is open.
     budget: Budget,
     in_tx: bool,
+    /// Whose statements are at hand.
+    whose: Whose,
+    /// Whose path the transaction has; where others may have set it, none that is known.
+    path_is: Option<Whose>,
     /// A COMMIT is on its way.
     committing: bool,
     silence: Arc<Silence>,
@@ -339,10 +347,12 @@ impl Writer for PgWriter {
             }
             self.watched(None).await?;
             // A guard that is off keeps all other writers out, from the batch's first statement on.
-            let most = if b.change.excludes_writers { GUARD_OFF_MS } else { u64::MAX };
+            let most = if b.change.excludes_writers { self.terms.guard_off_ms } else { u64::MAX };
             let ms = self.terms.statement_timeout_ms.min(most);
-            self.fenced_within(ms, b.begun, "commit the batch", async |w, run| w.work_batch(b, run).await)
-                .await
+            let mut of_unit = false;
+            let work = async |w: &mut Self, run| w.work_batch(b, run, &mut of_unit).await;
+            let outcome = self.fenced_within(ms, b.begun, "commit the batch", work).await;
+            outcome.map_err(|e| if ms == most { self.kept_out_too_long(e, of_unit) } else { e })
         })
     }
 

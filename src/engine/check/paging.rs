@@ -3,27 +3,58 @@
 pub use crate::engine::model::page::{At, CELL_CHARS, Filter, Page, PageRequest, Row, RowSource, Sort};
 
 use crate::engine::model::error::{Error, Result};
-use crate::engine::model::query::{Param, ProfileSql};
+use crate::engine::model::query::{Column, Param, ProfileSql};
 use crate::engine::port::dialect::Dialect;
 use crate::engine::port::reader::ReadTx;
 
 /// Reads a page in a read-only transaction.
 pub async fn read(tx: &mut dyn ReadTx, dialect: &dyn Dialect, request: &PageRequest) -> Result<Page> {
+    let columns = columns(tx, request).await?;
+    let total = if request.count { Some(count(tx, dialect, request, &columns).await?) } else { None };
+    page(tx, dialect, request, columns, total).await
+}
+
+/// The number of all rows, and the page where it can be read: a row that cannot does not take the number away.
+pub async fn counted(
+    tx: &mut dyn ReadTx,
+    dialect: &dyn Dialect,
+    request: &PageRequest,
+) -> Result<(u64, Result<Page>)> {
+    let columns = columns(tx, request).await?;
+    let total = count(tx, dialect, request, &columns).await?;
+    Ok((total, page(tx, dialect, request, columns, Some(total)).await))
+}
+
+/// What the query returns; a column that the page needs and that is not there is an error.
+async fn columns(tx: &mut dyn ReadTx, request: &PageRequest) -> Result<Vec<Column>> {
     let source = &request.source;
     let query = ProfileSql::of_profile(&source.sql).bind(source.params.clone());
     let columns = tx.describe(&query).await?;
-    for name in request.source.key.iter().chain(request.sort.as_ref().map(|s| &s.column)) {
+    for name in source.key.iter().chain(request.sort.as_ref().map(|s| &s.column)) {
         if !columns.iter().any(|c| &c.name == name) {
-            return Err(Error::usage(format!("failed to page {}: no column {name}", request.source.title)));
+            return Err(Error::usage(format!("failed to page {}: no column {name}", source.title)));
         }
     }
-    let total = if request.count {
-        let text =
-            tx.texts(&dialect.page_total(request, &columns)).await?.pop().flatten().unwrap_or_default();
-        Some(text.parse().map_err(|_| Error::unobserved("failed to count rows: not a number"))?)
-    } else {
-        None
-    };
+    Ok(columns)
+}
+
+async fn count(
+    tx: &mut dyn ReadTx,
+    dialect: &dyn Dialect,
+    request: &PageRequest,
+    columns: &[Column],
+) -> Result<u64> {
+    let text = tx.texts(&dialect.page_total(request, columns)).await?.pop().flatten().unwrap_or_default();
+    text.parse().map_err(|_| Error::unobserved("failed to count rows: not a number"))
+}
+
+async fn page(
+    tx: &mut dyn ReadTx,
+    dialect: &dyn Dialect,
+    request: &PageRequest,
+    columns: Vec<Column>,
+    total: Option<u64>,
+) -> Result<Page> {
     let mut rows = tx
         .texts(&dialect.page(request, &columns))
         .await?

@@ -39,6 +39,8 @@ pub struct Policy {
     pub lock_attempts: u32,
     /// A batch, or the statements of a step, that take longer are rolled back (milliseconds).
     pub statement_timeout_ms: u64,
+    /// The same of a batch that passes a guard which keeps all other writers of its table out (milliseconds).
+    pub guard_off_ms: u64,
     /// How long a run waits for a server that is gone to come back (seconds).
     pub reconnect_s: u32,
     /// How long a server may say nothing, not even to another session, before what waits for it ends (seconds).
@@ -54,6 +56,7 @@ impl Policy {
             ("lock_timeout_ms", self.lock_timeout_ms),
             ("lock_attempts", u64::from(self.lock_attempts)),
             ("statement_timeout_ms", self.statement_timeout_ms),
+            ("guard_off_ms", self.guard_off_ms),
             ("silence_s", u64::from(self.silence_s)),
         ];
         numbers.into_iter().find(|(_, n)| *n == 0).map(|(name, _)| name)
@@ -79,6 +82,7 @@ impl Default for Policy {
             lock_timeout_ms: 200,
             lock_attempts: 12,
             statement_timeout_ms: 60_000,
+            guard_off_ms: 5_000,
             reconnect_s: 30,
             silence_s: 15,
         }

@@ -3,6 +3,7 @@
 
 pub(crate) mod accept;
 pub(crate) mod grants;
+mod guard_off;
 pub(crate) mod init;
 mod missing_abilities;
 pub mod operation;

@@ -24,7 +24,9 @@ use crate::engine::plan::operation::{ALL, Draft, Operation, PlanCx, Undo};
 use crate::engine::plan::privileges::Looked;
 use crate::engine::plan::request::{PlanNews, Planned, Request, UNDO};
 use crate::engine::plan::setup::PlanSetup;
-use crate::engine::plan::{missing_abilities, privileges, secrets, server_load, side_effects, undo};
+use crate::engine::plan::{
+    guard_off, missing_abilities, privileges, secrets, server_load, side_effects, undo,
+};
 use crate::engine::port::dialect::Dialect;
 use crate::engine::port::journal_sql::SameRequest;
 use crate::engine::port::reader::{ReadOptions, ReadTx, Reader, RowShape, Snapshot};
@@ -47,6 +49,8 @@ struct ResolvedRequest<'e> {
     params: Params,
     undoes: Option<String>,
     draft: Draft,
+    /// How the journal stood, where that was asked.
+    journal: Option<JournalState>,
     /// Its statements come from a journal in which this installation has not signed them.
     unsigned: bool,
 }
@@ -219,6 +223,7 @@ async fn ask<'e>(
                 params: params.clone(),
                 undoes: None,
                 draft,
+                journal: Some(journal),
                 unsigned: false,
             })
         }
@@ -254,7 +259,8 @@ async fn ask_undo<'e>(planning: &PlanSetup<'e>, cx: &PlanCx<'_>, run: &str) -> R
             }
             let (verb, params) = (UNDO.into(), Params::default());
             let (name, undoes, draft) = (record.name, Some(record.id), *draft);
-            Ok(ResolvedRequest { operation: None, verb, name, params, undoes, draft, unsigned })
+            let journal = None;
+            Ok(ResolvedRequest { operation: None, verb, name, params, undoes, draft, journal, unsigned })
         }
         Undo::Impossible { why } => Err(Error::new(
             crate::engine::model::error::Class::Refused,
@@ -547,7 +553,10 @@ async fn general(
         ));
     }
     if !bootstraps {
-        let state = journal::state::state(planning.facts).await;
+        // What has changed since is met again when the plan is reviewed.
+        let asked_before = asked.journal.clone();
+        let state =
+            if let Some(state) = asked_before { state } else { journal::state::state(planning.facts).await };
         out.push(match (&state, state.refusal()) {
             (JournalState::Unknown { why }, _) => Preflight::new("journal", Ready::Unknown, why),
             (_, None) => Preflight::new("journal", Ready::Ok, "journal present"),
@@ -569,6 +578,7 @@ async fn general(
             out.extend(broken_off(planning).await);
         }
     }
+    out.extend(guard_off::price(planning.policy, &asked.draft.steps));
     out.extend(server_load::preflight(planning.facts, planning.policy).await);
     out
 }

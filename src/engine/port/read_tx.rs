@@ -32,6 +32,8 @@ pub struct ReadOptions {
     pub timeout: Option<Duration>,
     /// The heartbeat: must not wait behind whatever else is being read.
     pub heartbeat: bool,
+    /// What is read first is the profile's, by names that it may leave to its search path.
+    pub of_profile: bool,
 }
 
 /// Takes the rows of a query, one text each, as they come.

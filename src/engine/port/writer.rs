@@ -33,6 +33,8 @@ pub struct RunLimits {
     pub lock_timeout_ms: u64,
     /// How long a transaction that changes something may take, and each statement of others (milliseconds).
     pub statement_timeout_ms: u64,
+    /// The same of a batch that keeps all other writers out (milliseconds).
+    pub guard_off_ms: u64,
     /// Schemas searched for unqualified names of the profile's statements.
     pub search_path: Vec<String>,
     /// Those of the plan leave none to it; of a plan of an older version they do.

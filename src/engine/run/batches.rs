@@ -66,19 +66,38 @@ impl RunCx<'_> {
                         canary_counts = self.watch_canary(canary, self.begun.batch, canary_counts).await?;
                     }
                 }
-                Err(e) if e.cause == Cause::Busy && attempts + 1 < policy.lock_attempts => {
+                Err(e) => {
                     attempts += 1;
-                    pace.shrink();
-                    let why = attempt_text((attempts, policy.lock_attempts), &e.message, None);
-                    self.held_back(attempts, why, pace.rows()).await;
+                    self.another_attempt(e, attempts, &mut pace).await?;
                 }
-                Err(e) if e.cause == Cause::Busy => {
-                    let message = format!("{} in {}", e.message, tries(attempts + 1));
-                    return Err(self.recovered(Error { message, ..e }).await);
-                }
-                Err(e) => return Err(self.recovered(e).await),
             }
         }
+    }
+
+    /// After so many attempts: one with fewer rows, where another one can succeed.
+    async fn another_attempt(
+        &mut self,
+        e: Error,
+        attempts: u32,
+        pace: &mut BatchSizer,
+    ) -> Result<(), RunStop> {
+        let most = self.policy.lock_attempts;
+        let why = match e.cause {
+            Cause::Busy if attempts < most => {
+                pace.shrink();
+                attempt_text((attempts, most), &e.message, None)
+            }
+            Cause::OverBudget if attempts < most && pace.shorten() => {
+                format!("fewer rows at a time, {} now: {}", pace.rows(), e.message)
+            }
+            Cause::Busy => {
+                let message = format!("{} in {}", e.message, tries(attempts));
+                return Err(self.recovered(Error { message, ..e }).await);
+            }
+            _ => return Err(self.recovered(e).await),
+        };
+        self.held_back(attempts, why, pace.rows()).await;
+        Ok(())
     }
 
     /// A batch is in: the run goes on behind it.

@@ -84,6 +84,7 @@ fn run_limits(setup: &Setup<'_>, plan: &Plan, of_tasks: &TaskLimits) -> RunLimit
         operator: setup.operator.clone(),
         lock_timeout_ms: of_tasks.lock_timeout_ms.map_or(policy, |ms| ms.min(policy)),
         statement_timeout_ms: setup.policy.statement_timeout_ms,
+        guard_off_ms: setup.policy.guard_off_ms,
         search_path: setup.search_path.to_vec(),
         names_with_schema: plan.names_with_schema,
     }

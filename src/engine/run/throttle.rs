@@ -102,6 +102,15 @@ impl BatchSizer {
         }
     }
 
+    /// Half as many, of a batch that must become short; false: it has one row already.
+    pub fn shorten(&mut self) -> bool {
+        let half = self.rows / 2;
+        if half > 0 {
+            (self.rows, self.least) = (half, self.least.min(half));
+        }
+        half > 0
+    }
+
     /// Half as many.
     pub fn shrink(&mut self) {
         self.rows = (self.rows / 2).max(self.least);
@@ -185,6 +194,7 @@ mod tests {
         assert_eq!(pace.rows(), policy().batch_rows);
         (0..20).for_each(|_| pace.shrink());
         assert_eq!(pace.rows(), 3);
+        assert_eq!([pace.shorten(), pace.shorten(), pace.rows() == 1], [true, false, true]);
     }
 
     #[test]

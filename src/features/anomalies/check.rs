@@ -53,14 +53,24 @@ impl Check for AnomaliesCheck {
             let options = ReadOptions {
                 snapshot: Snapshot::Transaction,
                 timeout: Some(TIMEOUT),
+                of_profile: true,
                 ..ReadOptions::default()
             };
             let mut tx = cx.read_with(options).await?;
             let request = PageRequest { count: true, ..PageRequest::first(source, SAMPLE) };
-            let page = paging::read(&mut *tx, cx.dialect(), &request).await?;
-            let unique = paging::key_is_unique(&mut *tx, cx.dialect(), &request.source).await?;
-            let unseen = (!unique).then(|| texts::key_not_unique(rule));
-            let rows = page.total.unwrap_or_default();
+            let (rows, page) = paging::counted(&mut *tx, cx.dialect(), &request).await?;
+            // What is counted is proved, whatever else cannot be read of it; without rows a key names each once.
+            let mut unseen = None;
+            let page = page.unwrap_or_else(|e| {
+                unseen = Some(texts::sample_unread(rule, &e));
+                Page::default()
+            });
+            if unseen.is_none() {
+                unseen = match paging::key_is_unique(&mut *tx, cx.dialect(), &request.source).await {
+                    Ok(unique) => (!unique).then(|| texts::key_not_unique(rule)),
+                    Err(e) => Some(texts::key_unread(rule, &e)),
+                };
+            }
             let findings = if rows == 0 { vec![] } else { vec![finding(id, rule, rows, &page)] };
             Ok(Report::observed(id.clone(), &AnomalyFacts { rows }, findings, "no rows")
                 .evidence(&rule.title, sql)

@@ -1,6 +1,7 @@
 //! What the anomalies' findings and the plans of `fix` say besides the texts of the profile. Plans are compared as text
 //! when they are applied: a sentence of a plan that changes makes the plans of earlier builds stale.
 
+use crate::engine::model::error::Error;
 use crate::engine::model::profile::{AnomalyRule, Fix};
 use crate::engine::model::record::RunRecord;
 
@@ -51,4 +52,14 @@ pub(super) fn key_not_unique(rule: &AnomalyRule) -> String {
         rule.name,
         rule.key.join(", ")
     )
+}
+
+/// Its rows are counted, and none of them can be shown.
+pub(super) fn sample_unread(rule: &AnomalyRule, e: &Error) -> String {
+    format!("rule {}: its rows cannot be shown: {}", rule.name, e.one_line())
+}
+
+/// Its rows are counted, and whether the key names each is not known.
+pub(super) fn key_unread(rule: &AnomalyRule, e: &Error) -> String {
+    format!("rule {}: whether its key names every row once: {}", rule.name, e.one_line())
 }

@@ -162,15 +162,7 @@ impl<'a> Comparison<'a> {
             }
         }
         self.finish(&taken, &mut facts, triggers);
-        let coverage = match self.compared.layout.coverage(&mut *tx).await {
-            Ok(coverage) => coverage,
-            Err(e) if facts.rows_unnamed => {
-                unseen.push(texts::coverage_unread(&e));
-                partitions::Coverage::default()
-            }
-            Err(e) => return Err(e),
-        };
-        drop(tx);
+        let coverage = covered(self.cx, self.compared.layout, tx, &mut unseen).await;
         Ok(self.report(id, &facts, &coverage, samples).partly_unknown(unseen))
     }
 
@@ -406,6 +398,27 @@ impl<'a> Comparison<'a> {
     }
 }
 
+/// Which times have no partition. What was compared counts without it: it idled while rows were named, which a server
+/// allows for a while only, so another transaction may say it as well.
+async fn covered(
+    cx: &CheckCx<'_>,
+    layout: &Layout,
+    mut tx: Box<dyn ReadTx>,
+    unseen: &mut Vec<String>,
+) -> partitions::Coverage {
+    let read = layout.coverage(&mut *tx).await;
+    // Who waits for a second session while holding one waits for ever once all do.
+    drop(tx);
+    let read = match read {
+        Ok(coverage) => Ok(coverage),
+        Err(_) => async { layout.coverage(&mut *cx.read().await?).await }.await,
+    };
+    read.unwrap_or_else(|e| {
+        unseen.push(texts::coverage_unread(&e));
+        partitions::Coverage::default()
+    })
+}
+
 /// Counts, sums and a word for each partition.
 fn facts(compared: &ComparedPair<'_>, tally: &Tally) -> ParityFacts {
     let has_legacy = compared.legacy.is_some();
@@ -510,9 +523,8 @@ pub(crate) async fn alone(
     scan::read(&mut *tx, &source, &compared, &ScanPart::all(KeySpan::default()), &mut tally).await?;
     let mut facts = facts(&compared, &tally);
     facts.snapshot = source.taken().name.clone();
-    let coverage = layout.coverage(&mut *tx).await?;
-    // Who waits for a second session while holding one waits for ever once all do.
-    drop(tx);
+    let mut unseen = vec![];
+    let coverage = covered(cx, &layout, tx, &mut unseen).await;
     let mut without = texts::NO_LEGACY.to_owned();
     if let Some(twin) = cleaned {
         facts.standing = SwitchState::Cleaned;
@@ -522,5 +534,5 @@ pub(crate) async fn alone(
     facts.compared = texts::counts_only(&without);
     let found = findings::build(id, &facts, &columns, &layout, &coverage, Samples::default());
     let ok = texts::alone(layout.leaves.len(), facts.partitioned_rows.unwrap_or_default(), &without);
-    Ok(Report::observed(id.clone(), &facts, found, &ok))
+    Ok(Report::observed(id.clone(), &facts, found, &ok).partly_unknown(unseen))
 }

@@ -57,8 +57,12 @@ impl Check for Queues {
                 ReadOptions { snapshot: Snapshot::Transaction, timeout: None, ..ReadOptions::default() };
             let mut tx = cx.read_with(options).await?;
             read_as_stored(&mut *tx, cx.dialect(), queue).await?;
-            let facts = facts(&mut *tx, sql, queue).await?;
-            let findings = findings(&mut *tx, cx.dialect(), id, queue, &facts).await?;
+            let (facts, mut unseen) = facts(&mut *tx, sql, queue).await?;
+            let mut findings = found(id, queue, &facts);
+            // After an error a transaction answers nothing more.
+            if unseen.is_none() {
+                unseen = show(&mut *tx, cx.dialect(), queue, &mut findings).await?;
+            }
             let waiting = queue.states.pending.iter().filter_map(|s| facts.states.get(s)).sum();
             let summary = texts::summary(waiting, facts.oldest_pending_s);
             Ok(Report::observed(id.clone(), &facts, findings, &summary)
@@ -68,7 +72,8 @@ impl Check for Queues {
                 .evidence(
                     "per minute: came; finished, of rows that came within a day",
                     sql.throughput(queue).text(),
-                ))
+                )
+                .partly_unknown(unseen))
         })
     }
 
@@ -167,19 +172,17 @@ async fn read_as_stored(tx: &mut dyn ReadTx, dialect: &dyn Dialect, queue: &Queu
     found.first().map_or(Ok(()), |cast| Err(cast.refusal()))
 }
 
-async fn facts(tx: &mut dyn ReadTx, sql: &dyn QueueSql, queue: &Queue) -> Result<QueueFacts> {
+/// What is known of a queue, and why not the rest: rows in progress for too long and those that nothing tries again are
+/// counted first, and proved whatever cannot be read after them.
+async fn facts(
+    tx: &mut dyn ReadTx,
+    sql: &dyn QueueSql,
+    queue: &Queue,
+) -> Result<(QueueFacts, Option<String>)> {
     let states: Vec<StateRow> = tx.fetch(&sql.states(queue)).await?;
     let ages: Ages = tx.one(&sql.ages(queue)).await?;
-    let causes: Vec<CauseRow> = tx.fetch(&sql.causes(queue, CAUSES)).await?;
-    let minutes: Vec<Minute> = tx.fetch(&sql.throughput(queue)).await?;
-    let sync_error_days = match &queue.days {
-        Some(days) => Some(tx.one::<Count>(&sql.count_flagged_days(days)).await?.rows),
-        None => None,
-    };
-    Ok(QueueFacts {
+    let mut facts = QueueFacts {
         states: states.into_iter().map(|s| (s.state, s.rows)).collect(),
-        causes: causes.first().map_or(0, |c| c.causes),
-        failed: causes.into_iter().map(FailureGroup::from).collect(),
         jobs_unknown: queue.jobs.as_ref().map(|_| "no Redis configured".to_owned()),
         oldest_pending_s: ages.oldest_s,
         age_p50_s: ages.p50_s,
@@ -187,30 +190,52 @@ async fn facts(tx: &mut dyn ReadTx, sql: &dyn QueueSql, queue: &Queue) -> Result
         late: ages.late,
         stuck: ages.stuck,
         exhausted: ages.exhausted,
-        sync_error_days,
-        arrived: minutes.iter().map(|m| m.arrived).collect(),
-        finished: minutes.iter().map(|m| m.finished).collect(),
         ..QueueFacts::default()
-    })
+    };
+    let mut reading = "failures by cause";
+    let unseen = read_more(tx, sql, queue, &mut facts, &mut reading).await.err();
+    Ok((facts, unseen.map(|e| texts::unread(reading, &e))))
 }
 
-async fn findings(
+/// Adds to the facts what each statement says; `reading`: what is asked for, and what an error has left unread.
+async fn read_more(
+    tx: &mut dyn ReadTx,
+    sql: &dyn QueueSql,
+    queue: &Queue,
+    facts: &mut QueueFacts,
+    reading: &mut &'static str,
+) -> Result<()> {
+    let causes: Vec<CauseRow> = tx.fetch(&sql.causes(queue, CAUSES)).await?;
+    facts.causes = causes.first().map_or(0, |c| c.causes);
+    facts.failed = causes.into_iter().map(FailureGroup::from).collect();
+    *reading = "rows by minute";
+    let minutes: Vec<Minute> = tx.fetch(&sql.throughput(queue)).await?;
+    facts.arrived = minutes.iter().map(|m| m.arrived).collect();
+    facts.finished = minutes.iter().map(|m| m.finished).collect();
+    if let Some(days) = &queue.days {
+        *reading = "days with an error flag";
+        facts.sync_error_days = Some(tx.one::<Count>(&sql.count_flagged_days(days)).await?.rows);
+    }
+    Ok(())
+}
+
+/// Gives each finding rows of its own as a sample; why the last that was asked for has none.
+async fn show(
     tx: &mut dyn ReadTx,
     dialect: &dyn Dialect,
-    id: &CheckId,
     queue: &Queue,
-    facts: &QueueFacts,
-) -> Result<Vec<Finding>> {
-    let mut out = found(id, queue, facts);
+    findings: &mut [Finding],
+) -> Result<Option<String>> {
     let sql = dialects::sql(dialect)?;
-    for finding in &mut out {
-        let what = finding.what().to_owned();
-        if let Some(source) = rows_of(sql, queue, &what) {
-            let page = paging::read(tx, dialect, &PageRequest::first(source, SAMPLE)).await?;
-            finding.sample = samples(&page);
+    for finding in findings {
+        let Some(source) = rows_of(sql, queue, finding.what()) else { continue };
+        let title = source.title.clone();
+        match paging::read(tx, dialect, &PageRequest::first(source, SAMPLE)).await {
+            Ok(page) => finding.sample = samples(&page),
+            Err(e) => return Ok(Some(texts::unread(&title, &e))),
         }
     }
-    Ok(out)
+    Ok(None)
 }
 
 /// What the facts say is wrong, without sample rows.

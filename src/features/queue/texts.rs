@@ -1,11 +1,17 @@
 //! What the queue's findings, offers and plans say, from data. Plans are compared as text when they are applied: a
 //! sentence of a plan that changes makes the plans of earlier builds stale.
 
+use crate::engine::model::error::Error;
 use crate::features::queue::facts::FailureGroup;
 
 /// The summary of a check without findings.
 pub(super) fn summary(waiting: u64, oldest_s: Option<f64>) -> String {
     format!("{waiting} waiting, oldest {}", oldest_s.map_or("none".into(), |s| format!("{s:.0} s")))
+}
+
+/// What could not be read, and why.
+pub(super) fn unread(what: &str, e: &Error) -> String {
+    format!("{what}: not read: {}", e.one_line())
 }
 
 // ---- findings

@@ -125,6 +125,7 @@ async fn cut_off(engine: Engine, plan: &Plan, rows: &Arc<dyn RowSet>) -> (Engine
         operator: parts.operator.clone(),
         lock_timeout_ms: 1_000,
         statement_timeout_ms: 10_000,
+        guard_off_ms: 5_000,
         search_path: vec![],
         names_with_schema: true,
     };

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::common::Database;
+use crate::common::{Database, shared_server};
 use crate::world::World;
 
 /// Applies and takes back; gives the plan and the run's number.
@@ -48,4 +48,52 @@ async fn init_cannot_be_taken_back_and_says_so() {
     assert_eq!(code, 3, "{refused:#}");
     let (code, _) = world.json(&["plan", "init"]);
     assert_eq!(code, 3, "there is nothing to do a second time");
+}
+
+/// What one transaction has sent, by the session's process: from its beginning to its COMMIT.
+fn transactions(log: &str, of: &str) -> Vec<Vec<String>> {
+    let mut open: std::collections::HashMap<&str, Vec<String>> = std::collections::HashMap::new();
+    let mut out = vec![];
+    for line in log.lines() {
+        let Some((pid, entry)) = line.split_once(" [").and_then(|(_, rest)| rest.split_once("] ")) else {
+            continue;
+        };
+        let Some(sent) = entry.strip_prefix("LOG:  ") else { continue };
+        let sent = sent.split_once(": ").filter(|(k, _)| *k == "statement" || k.starts_with("execute "));
+        let Some((_, text)) = sent else { continue };
+        if text.starts_with("begin ") {
+            open.insert(pid, vec![]);
+        }
+        let Some(all) = open.get_mut(pid) else { continue };
+        all.push(text.to_owned());
+        if text.ends_with("commit") {
+            out.extend(open.remove(pid));
+        }
+    }
+    out.into_iter().filter(|all| all.iter().any(|text| text.contains(of))).collect()
+}
+
+/// At 03c73d6 the fence, the path of each part of the profile and the way back from it were messages of their own.
+#[tokio::test]
+async fn a_batch_sends_no_message_for_its_fence_and_its_own_path() {
+    let world = World::hithonix().await;
+    world.sql(&format!("alter database {} set log_statement = 'all'", world.database.name)).await;
+    let plan = world.plan("plan.json", &["backfill", "--set", "limit=5"]);
+    world.applied("plan.json", &plan);
+    let log = std::fs::read_to_string(shared_server().log_file()).unwrap();
+    let batches = transactions(&log, "insert into midwatch.image_blocks");
+    let [batch] = batches.as_slice() else { panic!("{batches:#?}") };
+    assert!(batch[0].ends_with("for update"), "{}", batch[0]);
+    let alone = |own: bool| {
+        let of = |t: &&String| t.starts_with("set local search_path = ") && !t.contains(';');
+        batch.iter().filter(of).filter(|t| t.contains("= pg_catalog") == own).count()
+    };
+    // Derived rows are read, rows changed, what follows written and checks made; the way back comes before derived rows are
+    // kept, and before the guard is restored.
+    assert_eq!((alone(false), alone(true)), (4, 2), "{batch:#?}");
+    assert!(
+        batch
+            .iter()
+            .any(|t| t.starts_with("set local search_path = pg_catalog, pg_temp; update midwatch.runs"))
+    );
 }

@@ -1,11 +1,17 @@
 //! Parity where rows were not compared, sums are not plain numbers, and what keeps the twin in step does so in part.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use midwatch::engine::check::kind::SILENT;
 use midwatch::engine::model::param::Params;
 use midwatch::engine::model::report::{Report, Severity};
+use midwatch::engine::port::reader::ReadTx;
+use midwatch::engine::{Engine, EngineParts};
 use midwatch::features::parity::options::QUICK;
 use serde_json::{Value, json};
 
+use crate::common::wrapped_reader::{ReaderAround, Sending, TxAround};
 use crate::common::{Database, engine};
 
 const PLAIN: &str = "name = \"p\"\n[[twins]]\nname = \"pair\"\nlegacy = \"t\"\npartitioned = \"p\"\nkey = [\"id\"]\nsums = [\"v\"]\n";
@@ -215,4 +221,60 @@ async fn a_key_that_one_side_lacks_names_no_row() {
     assert!(said.contains(&("columns_missing", "the twin lacks columns: id")), "{said:?}");
     assert!(said.iter().any(|(what, _)| *what == "no_key"), "{said:?}");
     assert_eq!((report.status.word(), report.facts["different"].clone()), ("fail", Value::Null));
+}
+
+/// A comparison whose session the server ends, so many times, as soon as it asks which times have a partition.
+async fn cut_off(database: &Database, times: usize) -> Report {
+    let both = PLAIN.replace("[\"id\"]", "[\"id\", \"at\"]");
+    let parts = engine(&database.url(), &both).await.into_parts();
+    let (name, left) = (database.name.clone(), Arc::new(AtomicUsize::new(times)));
+    let around = ReaderAround::new(
+        parts.facts,
+        Box::new(move |facts, options| {
+            let (name, left) = (name.clone(), Arc::clone(&left));
+            Box::pin(async move {
+                let inside = facts.begin(options).await?;
+                let before = move |sending: Sending<'_>| {
+                    let asked = matches!(sending, Sending::Ours(sql) if sql.text().contains("now_month"));
+                    let cut = |n: usize| n.checked_sub(1);
+                    if !asked || left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, cut).is_err() {
+                        return;
+                    }
+                    let end = "select pg_terminate_backend(pid, 5000) from pg_stat_activity \
+                               where datname = current_database() and application_name like 'midwatch/reader%'";
+                    let ended = async {
+                        let mut owner = crate::common::shared_server().owner(&name).await.unwrap();
+                        owner.execute_script(end).await.unwrap();
+                    };
+                    tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(ended));
+                };
+                Ok(Box::new(TxAround { inside, before }) as Box<dyn ReadTx>)
+            })
+        }),
+    );
+    let engine = Engine::new(EngineParts { facts: Arc::new(around), ..parts });
+    engine.observe(&engine.ids()[0]).await
+}
+
+/// At 03c73d6 rows that had been found and named were given up then. The session idles while they are named, which a server
+/// ends after a minute: another one says it too.
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_differ_are_told_whether_or_not_partitions_can_be_looked_at() {
+    let sql = "create table t (id int, at date, v int, primary key (id, at));
+               create table p (id int, at date, v int, primary key (id, at)) partition by range (at);
+               create table p1 partition of p for values from ('2020-01-01') to ('2020-02-01');
+               insert into t values (1, '2020-01-02', 1); insert into p values (1, '2020-01-02', 2);";
+    let database = pair(sql).await;
+    for times in 0..3 {
+        let report = cut_off(&database, times).await;
+        assert_eq!(
+            (report.status.word(), &report.facts["different"]),
+            ("fail", &json!(1)),
+            "{times}: {report:?}"
+        );
+        let told = report.unobserved().is_some_and(|why| why.starts_with("which partitions are missing: "));
+        assert_eq!(told, times == 2, "{times}: {report:?}");
+        let uncovered = found(&report).contains(&"coverage");
+        assert_eq!(uncovered, times < 2, "{times}: {report:?}");
+    }
 }

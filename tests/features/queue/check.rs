@@ -125,3 +125,30 @@ async fn causes_are_told_apart_by_class_and_status() {
         assert_eq!(Some(ids(&engine, finding.what()).await.len() as u64), finding.rows);
     }
 }
+
+/// At 03c73d6 the whole check was unknown then, and nothing said that rows are lost.
+#[tokio::test]
+async fn a_proved_failure_stands_whatever_is_read_after_it() {
+    let lost = "('FAILED', 9, 'x', null), ('PROCESSING', 1, null, null)";
+    let proved = |report: &midwatch::engine::model::report::Report, unread: &str| {
+        assert_eq!(report.status.word(), "fail", "{report:?}");
+        let critical = ["exhausted", "stuck"].map(|what| report.findings.iter().any(|f| f.what() == what));
+        assert_eq!(critical, [true, true], "{report:?}");
+        let why = report.unobserved().unwrap();
+        assert!(why.starts_with(unread) && why.contains("division by zero"), "{why}");
+    };
+    // The causes cannot be told apart.
+    let (database, _) = queue(lost).await;
+    let bad = PROFILE.replace("message = \"message\"", "message = \"(1 / (id - id))::text\"");
+    proved(
+        &observe(&crate::common::engine(&database.url(), &bad).await, "queue/q").await,
+        "failures by cause",
+    );
+    // The key of the rows cannot be shown: nothing but a sample asks for it.
+    let view = "create view v as select 1 / (id - id) as id, state, attempts, created, attempted, message, code from q";
+    database.owner().await.execute_script(view).await.unwrap();
+    let bad = PROFILE.replace("table = \"q\"", "table = \"v\"");
+    let report = observe(&crate::common::engine(&database.url(), &bad).await, "queue/q").await;
+    proved(&report, "all attempts used");
+    assert_eq!((&report.facts["causes"], report.findings[0].sample.len()), (&json!(1), 0), "{report:?}");
+}

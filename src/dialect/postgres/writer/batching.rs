@@ -15,6 +15,7 @@ use crate::dialect::postgres::writer::PgWriter;
 use crate::engine::model::change::{Derived, RowChange, RowKind};
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::event::Event;
+use crate::engine::model::name::literal;
 use crate::engine::port::writer::{Batch, Committed};
 
 #[derive(Deserialize)]
@@ -63,12 +64,19 @@ where
 }
 
 impl PgWriter {
-    pub(super) async fn work_batch(&mut self, b: &Batch<'_>, run: i64) -> Result<Committed> {
+    /// `of_unit`: set where its rows are written together, however many they are.
+    pub(super) async fn work_batch(
+        &mut self,
+        b: &Batch<'_>,
+        run: i64,
+        of_unit: &mut bool,
+    ) -> Result<Committed> {
         let from = int(b.begun.checkpoint);
         let step = int(b.begun.step as u64);
         let Some(range) = self.range(run, step, from, b.rows).await? else {
             return Ok(Committed { checkpoint: b.begun.checkpoint, end: true, ..Committed::default() });
         };
+        *of_unit = range.unit.is_some();
         let place = Place { run, step, from, to: range.upto, batch: int(b.number) };
         self.pass_guard(b.change).await?;
         let planned = unsigned(range.upto - from);
@@ -107,6 +115,7 @@ impl PgWriter {
             self.under_profile(checks).await?;
         }
         for sql in &b.change.after_change {
+            self.set_path().await?;
             self.bound("restore the guard").await?;
             self.raw("restore the guard", &bypass::sent(b.change, sql)).await?;
         }
@@ -227,16 +236,23 @@ impl PgWriter {
     /// How far the run has come, and the entry that says so, in the batch's own transaction.
     async fn checkpoint(&mut self, b: &Batch<'_>, place: Place, applied: u64, drifted: u64) -> Result<Event> {
         let what = "write the checkpoint";
-        self.under_own_path().await?;
+        self.bound(what).await?;
+        let sql = format!(
+            "update midwatch.runs set step = {}, checkpoint = {}, batch = {}, applied = applied + {}, \
+             drifted = drifted + {}, batch_rows = {}, message = {}, beat_at = clock_timestamp() where id = {}",
+            place.step,
+            place.to,
+            place.batch,
+            int(applied),
+            int(drifted),
+            int(b.rows),
+            b.message.map_or_else(|| "null".to_owned(), literal),
+            place.run,
+        );
+        self.under_own_path_with(what, &sql).await?;
         let images = self.text(what, digests::images_written(), numbers([place.run, place.batch])?).await?;
         let batch = || format!("before-images of run {} batch {}", place.run, place.batch);
         let images = digests::own(images, batch)?;
-        let sql = "update midwatch.runs set step = $2, checkpoint = $3, batch = $4, applied = applied + $5, \
-                   drifted = drifted + $6, batch_rows = $7, message = $8, beat_at = clock_timestamp() where id = $1";
-        let mut arguments =
-            numbers([place.run, place.step, place.to, place.batch, int(applied), int(drifted), int(b.rows)])?;
-        add(&mut arguments, b.message.map(str::to_owned))?;
-        self.execute(what, sql.to_owned(), arguments).await?;
         let body = json!({
             "step": b.begun.step, "batch": b.number, "from": b.begun.checkpoint + 1, "to": place.to,
             "applied": applied, "drifted": drifted, "images": images,
@@ -247,6 +263,7 @@ impl PgWriter {
 
     /// Rows it was about.
     async fn execute(&mut self, what: &str, sql: String, arguments: PgArguments) -> Result<u64> {
+        self.set_path().await?;
         self.bound(what).await?;
         sqlx::query_with(AssertSqlSafe(sql), arguments)
             .execute(&mut self.work)
@@ -256,6 +273,7 @@ impl PgWriter {
     }
 
     async fn text(&mut self, what: &str, sql: String, arguments: PgArguments) -> Result<String> {
+        self.set_path().await?;
         self.bound(what).await?;
         sqlx::query_with(AssertSqlSafe(sql), arguments)
             .fetch_one(&mut self.work)

@@ -34,6 +34,11 @@ impl Budget {
         self.whole_ms().saturating_sub(millis(self.since))
     }
 
+    /// Nothing is left.
+    pub(super) fn is_spent(&self) -> bool {
+        self.since.elapsed() >= self.whole
+    }
+
     pub(super) fn whole_ms(&self) -> u64 {
         u64::try_from(self.whole.as_millis()).unwrap_or(u64::MAX)
     }

@@ -9,16 +9,23 @@ use std::time::Duration;
 
 use sqlx::AssertSqlSafe;
 
-use super::super::error::{Coded as _, TIMED_OUT, is_disconnect, write_error};
+use super::super::error::{Coded as _, OVER_BUDGET, TIMED_OUT, is_disconnect, write_error};
 use super::budget::{Budget, GRACE};
 use super::{PgWriter, unanswered};
 use crate::dialect::postgres::numbers::number;
-use crate::dialect::postgres::search_path::{OWN_PATH, path_of, path_of_plan};
+use crate::dialect::postgres::search_path::{OWN_PATH, Whose, path_of, path_of_plan};
+use crate::engine::model::cause::Cause;
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::port::writer::Cursor;
 
 /// How long a transaction may be idle: a client at work sends its next statement at once.
 const IDLE: Duration = Duration::from_secs(1);
+/// What helps a batch that keeps other writers out for too long.
+const GUARD_OFF: &str =
+    "a longer guard_off_ms in [policy] lets a batch take longer; the table's other writers wait for it";
+/// And where its rows are written together.
+const GUARD_OFF_OF_UNIT: &str = "the rows of a unit are written together: a longer guard_off_ms in [policy] lets them take \
+     longer; the table's other writers wait for them";
 /// The first version that bounds a whole transaction.
 const BOUNDS_TRANSACTIONS: u32 = 170_000;
 
@@ -33,24 +40,39 @@ impl PgWriter {
 
     /// For what nobody waits for, the journal's own rows, however many they are: only its statements are bounded.
     pub(super) async fn open_tx(&mut self) -> Result<()> {
-        self.open_with(&format!("set local statement_timeout = {}", self.terms.statement_timeout_ms)).await
+        let limits = format!("set local statement_timeout = {}", self.terms.statement_timeout_ms);
+        let text = self.opening(&limits);
+        self.raw("open a transaction", &text).await
     }
 
-    /// With limits on how long it may take as a whole, and on how long it may be idle.
-    async fn open_bounded_tx(&mut self, ms: u64) -> Result<()> {
+    /// With limits on how long it may take as a whole, and on how long it may be idle. The run is still ours, and stays so
+    /// until the transaction's end: that is asked in the same message, with numbers alone in its text.
+    async fn open_fenced_tx(&mut self, ms: u64, begun: &Cursor, what: &str) -> Result<i64> {
+        let run = number(&begun.run)?;
         let limits = self.begin_budget(ms);
-        let idle = IDLE.as_millis();
-        self.open_with(&format!("set local idle_in_transaction_session_timeout = {idle}; {limits}")).await
+        let text = format!(
+            "{}; select 1 from midwatch.runs where id = {run} and fence = {} and outcome = 'running' for update",
+            self.opening(&format!(
+                "set local idle_in_transaction_session_timeout = {}; {limits}",
+                IDLE.as_millis()
+            )),
+            begun.fence
+        );
+        let mine = sqlx::raw_sql(AssertSqlSafe(text)).fetch_all(&mut self.work).await;
+        if !mine.map_err(|e| write_error(&e, what))?.is_empty() {
+            return Ok(run);
+        }
+        let message = format!("run {} has been taken over or ended elsewhere", begun.run);
+        Err(Error::new(Class::Refused, message).hint("midwatch runs says by whom"))
     }
 
-    async fn open_with(&mut self, limits: &str) -> Result<()> {
-        let text = format!(
+    fn opening(&mut self, limits: &str) -> String {
+        (self.in_tx, self.whose, self.path_is) = (true, Whose::Ours, Some(Whose::Ours));
+        format!(
             "begin isolation level read committed read write; set local search_path = {OWN_PATH}; \
              set local synchronous_commit = on; set local lock_timeout = {}; {limits}",
             self.terms.lock_timeout_ms
-        );
-        self.in_tx = true;
-        self.raw("open a transaction", &text).await
+        )
     }
 
     /// From now on the transaction has so long; the settings that tell the server.
@@ -83,34 +105,52 @@ impl PgWriter {
     /// From here on the plan's own statements, until [`PgWriter::under_own_path`]. Costs something for a plan of an earlier
     /// version alone.
     pub(super) async fn under_plans_path(&mut self) -> Result<()> {
-        let path = path_of_plan(&self.terms);
-        self.switch_path(&path).await
+        self.whose = Whose::Plans;
+        self.set_path().await
     }
 
     /// From here on statements of ours.
     pub(super) async fn under_own_path(&mut self) -> Result<()> {
-        self.switch_path(OWN_PATH).await
+        self.whose = Whose::Ours;
+        self.set_path().await
     }
 
-    async fn switch_path(&mut self, path: &str) -> Result<()> {
-        if self.terms.names_with_schema {
+    /// The same with a first statement, in one message.
+    pub(super) async fn under_own_path_with(&mut self, what: &str, sql: &str) -> Result<()> {
+        (self.whose, self.path_is) = (Whose::Ours, Some(Whose::Ours));
+        self.raw(what, &format!("set local search_path = {OWN_PATH}; {sql}")).await
+    }
+
+    /// The path of the statements at hand, where another one may be set.
+    pub(super) async fn set_path(&mut self) -> Result<()> {
+        // A plan that leaves no name to the path has ours.
+        let ours = |one: Whose| one == Whose::Ours || one == Whose::Plans && self.terms.names_with_schema;
+        let same = |one: Whose| one == self.whose || ours(one) && ours(self.whose);
+        if self.path_is.is_some_and(same) {
             return Ok(());
         }
+        let path = match self.whose {
+            Whose::Ours => OWN_PATH.to_owned(),
+            Whose::Plans => path_of_plan(&self.terms),
+            Whose::Profiles => path_of(&self.terms.search_path),
+        };
+        self.path_is = Some(self.whose);
         self.raw("set the search path", &format!("set local search_path = {path}")).await
     }
 
     /// Under the profile's path: its statements, and what sets off triggers of its tables. What is ours in them has its
-    /// schema everywhere.
+    /// schema everywhere. The path is set each time, since a trigger may have set another; it is set back with the next
+    /// statement of another's, which [`PgWriter::set_path`] comes before.
     pub(super) async fn under_profile<T>(
         &mut self,
         work: impl AsyncFnOnce(&mut Self) -> Result<T>,
     ) -> Result<T> {
-        let path = path_of(&self.terms.search_path);
-        self.raw("set the profile's search path", &format!("set local search_path = {path}")).await?;
-        let value = work(self).await?;
-        self.raw("set the search path", &format!("set local search_path = {}", path_of_plan(&self.terms)))
-            .await?;
-        Ok(value)
+        let whose = std::mem::replace(&mut self.whose, Whose::Profiles);
+        self.path_is = None;
+        self.set_path().await?;
+        let value = work(self).await;
+        self.whose = whose;
+        value
     }
 
     /// The one place where something becomes durable. Without an answer nobody knows whether it has. Deferred checks are
@@ -160,9 +200,7 @@ impl PgWriter {
     ) -> Result<T> {
         let outcome = self
             .heard(what, async |w| {
-                w.open_bounded_tx(ms).await?;
-                let run = number(&begun.run)?;
-                w.check_fence(begun, what, run).await?;
+                let run = w.open_fenced_tx(ms, begun, what).await?;
                 let value = work(w, run).await?;
                 w.bound(what).await?;
                 w.commit(what).await?;
@@ -173,6 +211,17 @@ impl PgWriter {
             self.rollback().await;
         }
         outcome
+    }
+
+    /// A batch with its guard off that took too long: with fewer rows it may be short enough, where they belong to no unit.
+    pub(super) fn kept_out_too_long(&self, e: Error, of_unit: bool) -> Error {
+        if e.cause != Cause::Cancelled || e.ambiguous || !self.budget.is_spent() {
+            return e;
+        }
+        let message = format!("{} (a batch with its guard off has {} ms)", e.message, self.budget.whole_ms());
+        let code = if of_unit { TIMED_OUT } else { OVER_BUDGET };
+        let hint = if of_unit { GUARD_OFF_OF_UNIT } else { GUARD_OFF };
+        Error { message, ..e }.sqlstate(code).hint(hint)
     }
 
     fn process(&self) -> Option<i32> {
@@ -203,22 +252,5 @@ impl PgWriter {
         (self.in_tx, self.silent) = (false, true);
         let error = unanswered(what, &silence);
         Err(if std::mem::take(&mut self.committing) { error.ambiguous() } else { error })
-    }
-
-    /// The run is still ours, and stays so until the transaction's end.
-    async fn check_fence(&mut self, begun: &Cursor, what: &str, run: i64) -> Result<()> {
-        let sql =
-            "select 1 from midwatch.runs where id = $1 and fence = $2 and outcome = 'running' for update";
-        let mine = sqlx::query(sql)
-            .bind(run)
-            .bind(begun.fence)
-            .fetch_optional(&mut self.work)
-            .await
-            .map_err(|e| write_error(&e, what))?;
-        if mine.is_some() {
-            return Ok(());
-        }
-        let message = format!("run {} has been taken over or ended elsewhere", begun.run);
-        Err(Error::new(Class::Refused, message).hint("midwatch runs says by whom"))
     }
 }

@@ -40,11 +40,22 @@ pub(super) struct Watchdog {
 
 /// A statement in flight.
 struct Watch {
-    task: JoinHandle<Option<PgConnection>>,
+    task: JoinHandle<Ended>,
     /// The watching session.
     pid: i32,
     /// It ends what is still open then.
     ends: bool,
+}
+
+/// What a watch has left: its session, where that can be used again, and why it ended before it was told to.
+struct Ended {
+    session: Option<PgConnection>,
+    why: Option<Error>,
+}
+
+/// Whether the server will not have it at all: whatever else ended a watch may not end the next one.
+fn is_refusal(why: &Error) -> bool {
+    why.permanent
 }
 
 /// What is watched: `pid@backend_start`, as [`session::name`] has it. The transaction of each look is over before the
@@ -108,9 +119,11 @@ impl Watchdog {
         let (mut session, pid) = self.session().await?;
         let sql = watch_sql(watched, budget_ms);
         let task = tokio::spawn(async move {
-            // Cancelled by us it can be used again; whatever else it was, the next one shows.
-            let _ = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut session).await;
-            sqlx::Connection::ping(&mut session).await.ok().map(|()| session)
+            let why = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut session).await.err();
+            let why = why.map(|e| write_error(&e, "watch over this session"));
+            // Cancelled by us it can be used again.
+            let session = sqlx::Connection::ping(&mut session).await.ok().map(|()| session);
+            Ended { session, why }
         });
         self.running = Some(Watch { task, pid, ends: budget_ms.is_some() });
         self.begun(work, pid).await
@@ -149,12 +162,29 @@ impl Watchdog {
                 return Err(Error::new(Class::Failed, what).sqlstate(LOCKED).hint("no lock was asked for"));
             }
             if self.running.as_ref().is_none_or(|w| w.task.is_finished()) {
-                tracing::warn!("the server does not watch the session for us: its timeouts alone end it");
-                self.refused = true;
-                return Ok(());
+                return self.ended().await;
             }
             sleep(Duration::from_millis(2)).await;
         }
+    }
+
+    /// It ended before it was seen at work: refused, it is not asked for again; by accident, it is with the next attempt.
+    async fn ended(&mut self) -> Result<()> {
+        let watch = self.running.take();
+        let ended = match watch {
+            Some(watch) => watch.task.await.ok(),
+            None => None,
+        };
+        let (session, why) = ended.map_or((None, None), |e| (e.session, e.why));
+        self.idle = session;
+        if why.as_ref().is_some_and(is_refusal) {
+            tracing::warn!("the server does not watch the session for us: its timeouts alone end it");
+            self.refused = true;
+            return Ok(());
+        }
+        let why = why.map_or_else(|| "nobody knows why".to_owned(), |e| e.message);
+        let what = format!("the watch over this session ended before it was at work: {why}");
+        Err(Error::new(Class::Failed, what).sqlstate(LOCKED).hint("no lock was asked for"))
     }
 
     /// Ends a watch with a moment of its own; the session is free for the next.
@@ -167,7 +197,7 @@ impl Watchdog {
                 return;
             }
         }
-        self.idle = timeout(MOMENT, watch.task).await.ok().and_then(std::result::Result::ok).flatten();
+        self.idle = timeout(MOMENT, watch.task).await.ok().and_then(|ended| ended.ok()?.session);
     }
 
     /// The session that was watched is gone, and the watch ends by itself.
@@ -181,4 +211,17 @@ impl Watchdog {
 async fn process(session: &mut PgConnection) -> Result<i32> {
     let row = sqlx::query("select pg_catalog.pg_backend_pid()").fetch_one(session).await;
     row.and_then(|row| row.try_get(0)).map_err(|e| write_error(&e, "name the session that watches"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// At 03c73d6 whatever ended a watch before it was seen left the whole run without one.
+    #[test]
+    fn only_a_server_that_will_not_have_it_is_not_asked_again() {
+        let ended = |code: &str| is_refusal(&Error::new(Class::Failed, "x").sqlstate(code));
+        assert!(["42501", "0A000"].into_iter().all(ended));
+        assert!(!["57P01", "57014", "08006", "53200", "25P03"].into_iter().any(ended));
+    }
 }
