@@ -2,6 +2,7 @@
 
 mod config;
 mod detect;
+mod environment;
 mod files;
 mod find;
 mod harm;

@@ -23,7 +23,7 @@ pub(super) struct Endpoint {
     pub(super) port: u16,
     /// The one given, or that of the password file for this host.
     pub(super) password: Option<Secret>,
-    /// For messages: `host:port/database`.
+    /// For messages: `host (address):port/database`.
     pub(super) place: String,
 }
 
@@ -83,7 +83,10 @@ pub(super) fn all(
                 ("localhost".into(), None)
             }
             ServerPlace::Socket(dir) => (dir.to_string_lossy().into_owned(), None),
-            ServerPlace::Tcp { host, .. } => (host.clone(), Some(host)),
+            ServerPlace::Tcp { host, address: Some(address) } if address != host => {
+                (host.clone(), Some(format!("{host} ({address})")))
+            }
+            ServerPlace::Tcp { host, .. } => (host.clone(), Some(host.clone())),
         };
         let place =
             shown.map_or_else(|| format!("local socket/{database}"), |h| format!("{h}:{port}/{database}"));

@@ -7,7 +7,6 @@ mod catalog;
 mod certificate;
 mod compare_sql;
 mod connect;
-mod conninfo;
 mod dial;
 mod driver;
 mod endpoint;
@@ -16,7 +15,6 @@ mod grants;
 mod identity;
 pub mod journal;
 mod journal_sql;
-mod keywords;
 mod lock;
 mod lock_modes;
 mod login;
@@ -43,7 +41,6 @@ mod vitals;
 mod writer;
 
 pub use connect::Connection;
-pub(super) use conninfo::is_url;
 pub use reader::PgReader;
 pub use writer::PgWriters;
 
