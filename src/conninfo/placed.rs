@@ -21,12 +21,13 @@ pub fn placed(text: &str, base: &Path) -> String {
         if path == file {
             continue;
         }
-        out += &if is_url(text) {
-            let mark = if out.contains('?') { '&' } else { '?' };
-            format!("{mark}{name}={}", utf8_percent_encode(&path, NON_ALPHANUMERIC))
+        // A url that names a file has parameters already.
+        let more = if is_url(text) {
+            format!("&{name}={}", utf8_percent_encode(&path, NON_ALPHANUMERIC))
         } else {
             format!(" {name}='{}'", path.replace('\\', "\\\\").replace('\'', "\\'"))
         };
+        out.push_str(&more);
     }
     out
 }
@@ -47,7 +48,7 @@ mod tests {
             pairs.into_iter().rfind(|(n, _)| n == name).map(|(_, value)| value)
         };
         for name in FILES {
-            for text in [format!("postgres://h/d?{name}=f"), format!("host=h {name}=f")] {
+            for text in [format!("postgres://u:a?b@h/d?{name}=f"), format!("host=h {name}=f")] {
                 assert_eq!(last(&text, name).as_deref(), Some("/a b'c/f"), "{text}");
             }
             let absolute = format!("postgres://h/d?{name}=/f");

@@ -6,7 +6,7 @@
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::keywords::find;
-use super::syntax::{Pairs, Parts, parts};
+use super::syntax::{Pairs, Spelling, parts};
 use crate::engine::model::secret::{redact, without_passwords};
 
 const HIDDEN: &str = "***";
@@ -23,8 +23,8 @@ pub fn shown(text: &str) -> String {
         return without_passwords(text);
     }
     match parts(text) {
-        Ok(Parts::Url(before, parameters)) => url(&before, &parameters),
-        Ok(Parts::Pairs(pairs)) => {
+        Ok(Spelling::Url(before, parameters)) => url(&before, &parameters),
+        Ok(Spelling::Pairs(pairs)) => {
             pairs.iter().map(|pair| pair_shown(pair, quoted)).collect::<Vec<_>>().join(" ")
         }
         Err(_) => redact(text),
@@ -35,8 +35,8 @@ pub fn shown(text: &str) -> String {
 pub fn hidden(text: &str) -> Pairs {
     let pairs = match parts(text) {
         _ if is_reference(text) => return Pairs::new(),
-        Ok(Parts::Url(before, parameters)) => before.into_iter().chain(parameters).collect(),
-        Ok(Parts::Pairs(pairs)) => pairs,
+        Ok(Spelling::Url(before, parameters)) => before.into_iter().chain(parameters).collect(),
+        Ok(Spelling::Pairs(pairs)) => pairs,
         Err(_) if redact(text) == text => return Pairs::new(),
         Err(_) => return vec![("password".into(), text.to_owned())],
     };

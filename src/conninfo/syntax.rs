@@ -20,8 +20,8 @@ pub fn is_url(text: &str) -> bool {
     scheme.is_some_and(|s| s.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b)))
 }
 
-/// A connection string by its parts.
-pub(super) enum Parts {
+/// A connection string as it is spelled.
+pub(super) enum Spelling {
     /// What stands before the `?`, and the parameters behind it.
     Url(Pairs, Pairs),
     /// `key=value`
@@ -31,25 +31,25 @@ pub(super) enum Parts {
 /// The pairs of a URL or of a list of them; else why it is neither, without any of its values.
 pub fn parse(text: &str) -> std::result::Result<Pairs, String> {
     Ok(match parts(text)? {
-        Parts::Url(mut before, parameters) => {
+        Spelling::Url(mut before, parameters) => {
             before.extend(parameters);
             before
         }
-        Parts::Pairs(pairs) => pairs,
+        Spelling::Pairs(pairs) => pairs,
     })
 }
 
 /// The same with its form.
-pub(super) fn parts(text: &str) -> Parsed<Parts> {
+pub(super) fn parts(text: &str) -> Parsed<Spelling> {
     match ["postgres://", "postgresql://"].iter().find_map(|scheme| text.strip_prefix(scheme)) {
         Some(rest) => url(rest),
-        None if is_pairs(text) => pairs(text).map(Parts::Pairs),
+        None if is_pairs(text) => pairs(text).map(Spelling::Pairs),
         None => Err("it does not begin with postgres:// and holds no key=value".into()),
     }
 }
 
 /// `[user[:password]@][host[:port][,…]][/database][?name=value[&…]]`, as libpq splits it.
-fn url(rest: &str) -> Parsed<Parts> {
+fn url(rest: &str) -> Parsed<Spelling> {
     let (mut out, mut parameters) = (Pairs::new(), Pairs::new());
     let mut rest = rest;
     let end = rest.find(['@', '/']).filter(|at| rest.get(*at..).is_some_and(|r| r.starts_with('@')));
@@ -80,7 +80,7 @@ fn url(rest: &str) -> Parsed<Parts> {
         let jdbc = name == "ssl" && value == "true";
         parameters.push(if jdbc { ("sslmode".into(), "require".into()) } else { (name, value) });
     }
-    Ok(Parts::Url(out, parameters))
+    Ok(Spelling::Url(out, parameters))
 }
 
 /// How long hosts and ports are.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
-use super::environment::{self, target_variable, variable};
+use super::environment::{self, SetValue, target_variable, variable};
 use super::parse::{at, parse};
 use crate::conninfo;
 use crate::engine::model::error::{Class, Error, Result};
@@ -58,17 +58,6 @@ pub enum NamedBy {
     Environment,
     /// `--config`: its targets come before those of the environment.
     Flag,
-}
-
-/// A key that is set.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SetValue {
-    /// With dots: `targets.main.url`.
-    pub key: String,
-    /// Without secrets.
-    pub value: String,
-    /// A file, a variable, a flag, or `default`.
-    pub origin: String,
 }
 
 /// Which profile files may be used.

@@ -1,9 +1,19 @@
-//! The variables that a target is taken from, or that complete what a file says of one.
+//! The variables that a target is taken from, or that complete what a file says of one; how a value that is set is told.
 
-use super::config::SetValue;
 use crate::conninfo::{self, KEYWORDS, Keyword, Naming};
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::secret::without_passwords;
+
+/// A key that is set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SetValue {
+    /// With dots: `targets.main.url`.
+    pub key: String,
+    /// Without secrets.
+    pub value: String,
+    /// A file, a variable, a flag, or `default`.
+    pub origin: String,
+}
 
 /// Those that are urls; libpq does not know them.
 const URLS: [&str; 2] = ["DATABASE_URL", "REDIS_URL"];

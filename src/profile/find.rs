@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
-use super::config::{Config, InputMode, NamedBy, ProfileFiles, SetValue, user_dir};
-use super::environment::target_variable;
+use super::config::{Config, InputMode, NamedBy, ProfileFiles, user_dir};
+use super::environment::{SetValue, target_variable};
 use super::harm;
 use super::parse::parse;
 use super::trust::{self, TrustList, TrustedFile, UntrustedFile};
