@@ -87,7 +87,8 @@ fn what_has_changed_of_a_url_is_named() {
     assert!(shown.contains("192.0.2.7") && shown.contains("targets.main.url: another password"), "{shown}");
 }
 
-/// At 4eabe32 and until then a message, `doctor` and the header named the host, whatever address was connected to.
+/// At 4eabe32 `hostaddr` took the host's place, in messages too; later, until then, a message, `doctor` and the header named the
+/// host alone, whatever address was connected to.
 #[test]
 fn the_address_that_is_connected_to_is_shown() {
     let place = Place::new();
@@ -98,7 +99,8 @@ fn the_address_that_is_connected_to_is_shown() {
     }
 }
 
-/// At 4eabe32 the working directory's file was taken, and until then, where none stood beside the configuration.
+/// At 4eabe32, and until then, `config check` of the user's own file took the working directory's `p.toml` where none stood
+/// beside it.
 #[test]
 fn a_name_in_a_file_leads_nowhere_but_beside_it() {
     let place = Place::new();
