@@ -65,6 +65,7 @@ fn check_way(path: &Path) -> io::Result<()> {
     check_links(parent(path), LINKS)
 }
 
+/// Each link of a path, its end included.
 fn check_links(way: &Path, left: u32) -> io::Result<()> {
     for dir in way.ancestors() {
         let Ok(meta) = dir.symlink_metadata() else { continue };
@@ -163,8 +164,10 @@ fn utf8(bytes: Vec<u8>) -> io::Result<String> {
 }
 
 /// The text of a file that decides what this program does, with its owner: only a file of ours or of root, which nobody else
-/// may write, in a directory where nobody else can put another in its place.
+/// may write, in a directory of ours or of root where nobody else can put another in its place. No link of another user leads
+/// to it.
 pub fn owned_text(path: &Path) -> io::Result<(String, u32)> {
+    check_links(path, LINKS)?;
     // Nobody writes to a pipe that was planted under its name: opening it would wait.
     let file = OpenOptions::new().read(true).custom_flags(NO_WAIT).open(path)?;
     let meta = file.metadata()?;
@@ -182,8 +185,12 @@ pub fn owned_text(path: &Path) -> io::Result<(String, u32)> {
     }
     let real = path.canonicalize()?;
     let dir = parent(&real);
+    let above = dir.metadata()?;
+    if !is_ours(&above) && above.uid() != 0 {
+        return Err(refused(dir, "is a directory of another user"));
+    }
     // In a sticky directory only its owner replaces a file.
-    let mode = dir.metadata()?.mode();
+    let mode = above.mode();
     if mode & 0o022 != 0 && mode & 0o1000 == 0 {
         return Err(refused(dir, "is a directory that others may write to (chmod go-w)"));
     }

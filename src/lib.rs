@@ -9,6 +9,7 @@
 //! - [`features`]: a folder per feature, each with its checks, its operations and its own SQL.
 //! - [`profile`]: configuration and profiles; a new kind of system is a file, not code.
 //! - [`sandbox`]: private throwaway servers, and the demo on them.
+//! - [`conninfo`]: connection strings: their syntax, their names, what of them is shown.
 //! - [`disk`]: files and directories that are written for the operator.
 //! - [`stdio`]: what leaves for a terminal or a log, cleaned.
 //! - [`report`]: results as JSON, text, CSV, Markdown.
@@ -22,6 +23,7 @@ pub mod features;
 
 pub mod cli;
 pub mod compose;
+pub mod conninfo;
 pub mod dialect;
 pub mod disk;
 pub mod engine;

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::args::{Cli, ConfigArgs, ConfigCommand, ExampleOf};
 use super::output::Output;
 use super::parts::{self, Parts, overrides};
+use crate::conninfo;
 use crate::engine::Engine;
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::profile::Profile;
@@ -52,9 +53,8 @@ fn list(out: &Output) -> Result<()> {
     let of = |file: &crate::profile::TrustedFile| {
         let now = Config::to_trust(&file.path);
         let (state, lines) = match &now {
-            Ok(UntrustedFile { now, .. }) if now.sha256 == file.sha256 && now.profiles == file.profiles => {
-                ("trusted", file.lines.clone())
-            }
+            Ok(UntrustedFile { now, .. }) if file.covers(now) => ("trusted", file.lines.clone()),
+            Ok(changed) if file.is_of(&changed.now) => ("allows more", changed.shown()),
             Ok(changed) => ("changed since", changed.shown()),
             Err(e) => ("cannot be used", vec![e.message.clone()]),
         };
@@ -72,7 +72,7 @@ async fn check(cli: &Cli, parts: &Parts, out: &Output) -> Result<()> {
     let mut profiles: Vec<String> = all.into_iter().map(|p| p.name).collect();
     let of_targets = config.targets.values().filter_map(|t| Some((t, t.profile.as_deref()?)));
     let named = of_targets
-        .map(|(t, name)| Library::new(&t.base, VERDICTS).using(&t.profiles, by_flag).load(name))
+        .map(|(t, name)| Library::new(&t.base, VERDICTS).using(&t.profiles, None).load(name))
         .chain(by_flag.map(|name| library.load(name)));
     for profile in named {
         let name = profile?.name;
@@ -163,9 +163,7 @@ fn values(cli: &Cli, config: &Config) -> Vec<SetValue> {
     all.extend(g.target.as_ref().map(|name| value("target", name.clone(), "--target")));
     all.extend(g.profile.as_ref().map(|name| value("profile", name.clone(), "--profile")));
     all.extend(g.read_only.then(|| value("read_only", "true".into(), "--read-only")));
-    if g.target.is_none() && config.environment_first() {
-        all.extend(Config::variables());
-    }
+    all.extend(config.variables(g.target.is_some()));
     all.extend(config.values.iter().cloned());
     let policy = serde_json::to_value(&config.policy).unwrap_or_default();
     for (key, default) in policy.as_object().into_iter().flatten() {
@@ -179,5 +177,5 @@ fn values(cli: &Cli, config: &Config) -> Vec<SetValue> {
 
 /// `env:` and `service:` say where a url is and are shown; a url is shown without its password.
 fn hidden(secret: &Secret) -> Value {
-    Value::String(secret.redacted())
+    Value::String(conninfo::shown(secret.expose()))
 }

@@ -8,6 +8,7 @@
 pub mod postgres;
 pub(crate) mod sql;
 
+use crate::conninfo::is_url;
 use crate::engine::model::error::{Error, Result};
 use crate::engine::port::driver::Driver;
 
@@ -16,8 +17,7 @@ pub const DIALECTS: &[&dyn Driver] = &[&postgres::Postgres];
 
 /// The dialect of a URL, by its scheme.
 pub fn by_url(url: Option<&str>) -> Result<&'static dyn Driver> {
-    let scheme =
-        url.filter(|u| postgres::is_url(u)).and_then(|u| u.split_once("://")).map(|(scheme, _)| scheme);
+    let scheme = url.filter(|u| is_url(u)).and_then(|u| u.split_once("://")).map(|(scheme, _)| scheme);
     let speaks = |d: &&&dyn Driver| scheme.is_none_or(|s| d.schemes().contains(&s));
     DIALECTS.iter().find(speaks).copied().ok_or_else(|| {
         Error::usage(format!("cannot open a {} target in this version", scheme.unwrap_or_default()))

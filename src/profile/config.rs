@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
+use super::environment::{self, SetValue, target_variable, variable};
 use super::parse::{at, parse};
+use crate::conninfo;
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::policy::Policy;
 use crate::engine::model::secret::Secret;
-use crate::engine::model::secret::without_passwords;
 use crate::engine::model::target::Environment;
 use crate::engine::port::driver::ReaderLogin;
 
@@ -57,17 +58,6 @@ pub enum NamedBy {
     Environment,
     /// `--config`: its targets come before those of the environment.
     Flag,
-}
-
-/// A key that is set.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SetValue {
-    /// With dots: `targets.main.url`.
-    pub key: String,
-    /// Without secrets.
-    pub value: String,
-    /// A file, a variable, a flag, or `default`.
-    pub origin: String,
 }
 
 /// Which profile files may be used.
@@ -194,8 +184,10 @@ impl TargetConfig {
         kept
     }
 
-    /// A program that is named by a path is looked for beside the configuration, not where the operator happens to stand.
-    pub(super) fn place_program(&mut self) {
+    /// A program that is named by a path, and a file that the url names, are looked for beside the configuration, not where the
+    /// operator happens to stand.
+    pub(super) fn place_files(&mut self) {
+        self.url = self.url.take().map(|url| Secret::new(conninfo::placed(url.expose(), &self.base)));
         let programs = [&mut self.password_command, &mut self.reader_password_command];
         for program in programs.into_iter().filter_map(|words| words.first_mut()) {
             if program.contains('/') {
@@ -346,18 +338,9 @@ impl Config {
         self.state_dir.as_ref().map(|d| self.base().join(d))
     }
 
-    /// The variables that name the target, without secrets.
-    pub fn variables() -> Vec<SetValue> {
-        let shown = |name: &&str| {
-            let value = std::env::var_os(name).filter(|v| !v.is_empty())?.to_string_lossy().into_owned();
-            let value = match *name {
-                "PGPASSWORD" => "***".to_owned(),
-                // Whatever its name: a url or pairs with a password may stand in each.
-                _ => without_passwords(&Secret::new(value).redacted()),
-            };
-            Some(SetValue { key: "environment".into(), value, origin: (*name).to_owned() })
-        };
-        ENVIRONMENT.iter().filter_map(shown).collect()
+    /// The variables that count, without secrets; `named`: a flag names the target.
+    pub fn variables(&self, named: bool) -> Vec<SetValue> {
+        environment::shown(!named && self.environment_first())
     }
 
     fn ambiguous(&self) -> Error {
@@ -366,19 +349,16 @@ impl Config {
     }
 
     fn environment(&self) -> Result<Selected> {
-        for name in ENVIRONMENT {
-            variable(name)?;
-        }
+        environment::variables().try_for_each(|name| variable(name).map(drop))?;
         let var = |name: &str| variable(name).ok().flatten().filter(|v| !v.is_empty());
         let config = TargetConfig {
             redis: var("REDIS_URL").map(Secret::new),
             profiles: self.profiles.clone(),
             ..TargetConfig::default()
         };
-        let named = ["PGSERVICE", "PGHOST", "PGHOSTADDR", "PGDATABASE", "PGUSER", "PGPORT"];
         let url = match var("DATABASE_URL") {
             Some(url) => Some(Secret::new(url)),
-            None if named.iter().any(|v| var(v).is_some()) => None,
+            None if environment::is_enough() => None,
             None => {
                 return Err(Error::new(Class::Usage, "no target: neither a configuration nor DATABASE_URL was found")
                     .hint("DATABASE_URL=postgres://… midwatch, or a midwatch.toml (midwatch config example), or midwatch demo"));
@@ -393,27 +373,6 @@ impl Config {
             state_dir: self.configured_state_dir(),
         })
     }
-}
-
-/// What a target is taken from where no configuration names one.
-const ENVIRONMENT: [&str; 8] =
-    ["DATABASE_URL", "PGSERVICE", "PGHOST", "PGDATABASE", "PGUSER", "PGPORT", "PGPASSWORD", "REDIS_URL"];
-
-/// Those that name a place, each enough to come before what a file says.
-const PLACES: [&str; 4] = ["DATABASE_URL", "PGSERVICE", "PGHOST", "PGDATABASE"];
-
-/// The variable that names the target.
-pub(super) fn target_variable() -> Option<&'static str> {
-    PLACES.into_iter().find(|name| std::env::var_os(name).is_some_and(|v| !v.is_empty()))
-}
-
-/// A variable of the environment; one that is no text is an error, not absent. Its value may be a secret.
-fn variable(name: &str) -> Result<Option<String>> {
-    let Some(value) = std::env::var_os(name) else { return Ok(None) };
-    value.into_string().map(Some).map_err(|value| {
-        let at = std::str::from_utf8(value.as_encoded_bytes()).err().map_or(0, |e| e.valid_up_to());
-        Error::usage(format!("the environment variable {name} is not UTF-8: byte {}", at + 1))
-    })
 }
 
 /// Follows `env:` and `service:`.

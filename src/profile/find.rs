@@ -6,14 +6,15 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
-use super::config::{Config, InputMode, NamedBy, ProfileFiles, SetValue, target_variable, user_dir};
+use super::config::{Config, InputMode, NamedBy, ProfileFiles, user_dir};
+use super::environment::{SetValue, target_variable};
+use super::harm;
 use super::parse::parse;
 use super::trust::{self, TrustList, TrustedFile, UntrustedFile};
-use super::{Secret, harm};
-use crate::disk;
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::policy::Policy;
 use crate::engine::model::secret::without_passwords;
+use crate::{conninfo, disk};
 
 /// The file's name, wherever it is looked for.
 const NAME: &str = "midwatch.toml";
@@ -56,7 +57,14 @@ impl Layer {
         let table: Table = parse(&self.path.display().to_string(), &self.text)?;
         let config = Config { policy: policy_over(below, &self.config, &table)?, ..self.config.clone() };
         let lines = harm::lines(&config, below);
-        trust::describe(&trust::canonical(&self.path), self.owner, &self.text, &config, lines)
+        trust::describe(
+            &trust::canonical(&self.path),
+            self.owner,
+            &self.text,
+            &config,
+            lines,
+            harm::hidden(&config),
+        )
     }
 
     /// This file over what is in force.
@@ -79,7 +87,7 @@ impl Layer {
         for (name, mut target) in self.config.targets {
             target.profiles = profiles.clone();
             target.base.clone_from(&base);
-            target.place_program();
+            target.place_files();
             let protections = below.targets.get(&name).map(|b| target.protected_by(b)).unwrap_or_default();
             let at = format!("targets.{name}.");
             let (of_target, others): (Vec<_>, Vec<_>) =
@@ -127,13 +135,13 @@ fn set_values(at: &str, table: &Table, origin: &str, into: &mut Vec<SetValue>) {
             value => {
                 let shown = match value.as_str() {
                     Some(text) if matches!(key.rsplit('.').next(), Some("url" | "redis")) => {
-                        Secret::new(text).redacted()
+                        conninfo::shown(text)
                     }
-                    Some(text) => text.to_owned(),
-                    None => value.to_string(),
+                    Some(text) => without_passwords(text),
+                    None => without_passwords(&value.to_string()),
                 };
                 into.retain(|v| v.key != key);
-                into.push(SetValue { key, value: without_passwords(&shown), origin: origin.to_owned() });
+                into.push(SetValue { key, value: shown, origin: origin.to_owned() });
             }
         }
     }
@@ -152,7 +160,8 @@ impl Config {
         }
         let own = Self::users()?;
         let here = Path::new(NAME);
-        if here.symlink_metadata().is_err() {
+        let is_own = || users_file().is_some_and(|own| trust::canonical(&own) == trust::canonical(here));
+        if here.symlink_metadata().is_err() || is_own() {
             return Ok(Found { config: own, untrusted: None });
         }
         let (layer, now) = match Layer::read(here).and_then(|l| Ok((l.described(&own)?, l))) {
@@ -160,9 +169,7 @@ impl Config {
             Err(e) => return Ok(Found { config: own, untrusted: Some(UntrustedFile::refused(here, e)) }),
         };
         let before = TrustList::read()?.file(&now.path).cloned();
-        // Trusted, whatever is in force below it: what it says is the same.
-        let same =
-            before.as_ref().is_some_and(|b| TrustedFile { lines: now.lines.clone(), ..b.clone() } == now);
+        let same = before.as_ref().is_some_and(|b| b.covers(&now));
         if same || now.lines.is_empty() {
             let profiles = if same { now.profiles } else { BTreeMap::new() };
             let config = layer.over(own, ProfileFiles::Trusted(profiles))?;

@@ -2,6 +2,7 @@
 //! compile before it is.
 
 use super::config::{Config, ConsoleConfig, TargetConfig};
+use crate::conninfo;
 use crate::engine::model::policy::Policy;
 
 /// The lines of a configuration that take effect only with the operator's consent, without secrets; `below` is in force
@@ -32,6 +33,18 @@ pub(super) fn lines(config: &Config, below: &Config) -> Vec<String> {
     lines
 }
 
+/// What the lines do not show, by where it stands.
+pub(super) fn hidden(config: &Config) -> Vec<(String, String)> {
+    let mut all = Vec::new();
+    for (name, target) in &config.targets {
+        for (key, secret) in [("url", &target.url), ("redis", &target.redis)] {
+            let secrets = secret.iter().flat_map(|s| conninfo::hidden(s.expose()));
+            all.extend(secrets.map(|(what, value)| (format!("targets.{name}.{key}: another {what}"), value)));
+        }
+    }
+    all
+}
+
 fn of_target(at: &str, target: &TargetConfig, policy: &Policy, lines: &mut Vec<String>) {
     let TargetConfig {
         url,
@@ -52,10 +65,9 @@ fn of_target(at: &str, target: &TargetConfig, policy: &Policy, lines: &mut Vec<S
         base: _,
         profile_by_flag: _,
     } = target;
-    let secrets = [("url", url), ("redis", redis)];
-    lines.extend(
-        secrets.into_iter().filter_map(|(key, s)| Some(format!("{at}.{key} = {:?}", s.as_ref()?.redacted()))),
-    );
+    for (key, secret) in [("url", url), ("redis", redis)] {
+        lines.extend(secret.iter().map(|s| format!("{at}.{key} = {:?}", conninfo::shown(s.expose()))));
+    }
     // Who looks: a login of the operator's, or rights that they did not mean to look with.
     let texts = [("profile", profile), ("migrations", migrations), ("reader", reader)];
     lines.extend(

@@ -1,13 +1,13 @@
 //! The profiles at hand: the built-in ones, and files, which may extend them and never stand in their place.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use include_dir::{Dir, include_dir};
 use toml::{Table, Value};
 
 use super::config::{ProfileFiles, user_dir};
 use super::parse::{at, describe};
-use super::trust::{canonical, profile_path, sha256};
+use super::trust::{canonical, directory_of, profile_path, sha256};
 use super::validate::validate;
 use super::write::parse_profile;
 use crate::disk;
@@ -47,7 +47,9 @@ impl Library {
     /// A profile by name or path.
     pub fn load(&self, name: &str) -> Result<Profile> {
         let consent = self.named.as_deref() == Some(name);
-        let (file, text) = self.text(name, consent)?;
+        // What a flag names starts where the operator stands.
+        let base = if consent { Path::new("") } else { &self.base };
+        let (file, text) = self.text(base, name, consent)?;
         self.checked(&file, &text, consent)
     }
 
@@ -60,7 +62,8 @@ impl Library {
         let profile = match extends(file, text)? {
             None => parse_profile(file, text)?,
             Some((mut own, parent)) => {
-                let (parent_file, parent_text) = self.text(&parent, consent)?;
+                let (parent_file, parent_text) =
+                    self.text(&directory_of(Path::new(file)), &parent, consent)?;
                 if parent_file == file {
                     return Err(at(file, text, "extends", "a profile cannot extend itself"));
                 }
@@ -90,8 +93,9 @@ impl Library {
         names.iter().map(|n| self.load(n)).collect()
     }
 
-    fn text(&self, name: &str, consent: bool) -> Result<(String, String)> {
-        if let Some(path) = profile_path(&self.base, name) {
+    /// A profile's file and its text; `base`: where its name starts, if that is a path.
+    fn text(&self, base: &Path, name: &str, consent: bool) -> Result<(String, String)> {
+        if let Some(path) = profile_path(base, name) {
             return self.read(&path, consent);
         }
         for dir in &self.dirs {
@@ -156,7 +160,12 @@ fn built_in_file(name: &str) -> String {
 }
 
 fn is_users(path: &Path) -> bool {
-    user_dir().is_some_and(|dir| path.starts_with(dir))
+    user_dir().is_some_and(|dir| is_below(path, &dir))
+}
+
+/// Does a path lead into a directory, and not out of it again? Links in the user's directory are the user's.
+fn is_below(path: &Path, dir: &Path) -> bool {
+    path.starts_with(dir) && !path.components().any(|c| c == Component::ParentDir)
 }
 
 fn stem(path: &Path) -> Option<String> {
@@ -264,6 +273,21 @@ mod tests {
         let p = library().build("mine.toml", text).unwrap();
         assert_eq!((p.name.as_str(), p.twins.len()), ("mine", 3));
         assert_eq!(p.twins.iter().find(|t| t.legacy == "revenues").unwrap().partitioned, "r2");
+    }
+
+    /// Until this test a trusted file's `profile = "~/.config/midwatch/../../checkout/p.toml"` was read without being compared.
+    #[test]
+    fn a_file_is_the_users_only_where_its_path_stays_in_their_directory() {
+        let dir = Path::new("/home/op/.config/midwatch");
+        for (path, is) in [
+            ("profiles/p.toml", true),
+            ("./profiles/p.toml", true),
+            ("../../checkout/p.toml", false),
+            ("../midwatch/p.toml", false),
+            ("/home/op/.config/midwatch2/p.toml", false),
+        ] {
+            assert_eq!(is_below(&dir.join(path), dir), is, "{path}");
+        }
     }
 
     #[test]

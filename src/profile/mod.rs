@@ -2,6 +2,7 @@
 
 mod config;
 mod detect;
+mod environment;
 mod files;
 mod find;
 mod harm;
@@ -13,9 +14,10 @@ mod write;
 
 pub use crate::engine::model::secret::Secret;
 pub use config::{
-    Config, ConsoleConfig, InputMode, NamedBy, ProfileFiles, Selected, SetValue, TargetConfig, WindowConfig,
+    Config, ConsoleConfig, InputMode, NamedBy, ProfileFiles, Selected, TargetConfig, WindowConfig,
 };
 pub use detect::{detect, generic};
+pub use environment::SetValue;
 pub use files::Disk;
 pub use find::Found;
 pub use load::Library;

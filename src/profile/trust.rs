@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -13,6 +14,8 @@ use crate::engine::model::error::{Error, Result};
 
 /// The list, in the user's state directory.
 const LIST: &str = "trusted.json";
+/// For another process that changes it.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A file that was trusted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,8 +28,31 @@ pub struct TrustedFile {
     pub sha256: String,
     /// The same of the profile files that it names and of those beside it.
     pub profiles: BTreeMap<PathBuf, String>,
-    /// What was consented to, without secrets.
+    /// What was consented to, without the secrets of urls.
     pub lines: Vec<String>,
+    /// Of each of those secrets the beginning of a digest: enough to see that it is another one, too little to find it.
+    #[serde(default)]
+    pub hidden: BTreeMap<String, String>,
+}
+
+impl TrustedFile {
+    /// Are these the same files?
+    pub fn is_of(&self, now: &Self) -> bool {
+        let of = |file: &Self| (file.path.clone(), file.owner, file.sha256.clone(), file.profiles.clone());
+        of(self) == of(now)
+    }
+
+    /// Are these the same files, and do they say nothing that was not consented to? A line may count only since what is in force
+    /// without it became stricter.
+    pub fn covers(&self, now: &Self) -> bool {
+        self.is_of(now) && now.lines.iter().all(|line| self.lines.contains(line))
+    }
+
+    /// What is not shown, and is another than it was.
+    fn hidden_changes<'f>(&'f self, before: &'f Self) -> impl Iterator<Item = &'f String> {
+        let changed = |what: &String, sum: &String| before.hidden.get(what).is_some_and(|b| b != sum);
+        self.hidden.iter().filter(move |(what, sum)| changed(what, sum)).map(|(what, _)| what)
+    }
 }
 
 /// A file of the working directory that has no effect.
@@ -43,15 +69,24 @@ pub struct UntrustedFile {
 impl UntrustedFile {
     /// One that is broken, or that others can change.
     pub(super) fn refused(path: &Path, why: Error) -> Self {
-        let path = canonical(path);
-        let now =
-            TrustedFile { path, owner: 0, sha256: String::new(), profiles: BTreeMap::new(), lines: vec![] };
+        let now = TrustedFile {
+            path: canonical(path),
+            owner: 0,
+            sha256: String::new(),
+            profiles: BTreeMap::new(),
+            lines: vec![],
+            hidden: BTreeMap::new(),
+        };
         Self { now, before: None, refusal: Some(why) }
     }
 
     /// Why it has no effect.
     pub fn why(&self) -> &'static str {
-        if self.before.is_some() { "has changed since it was trusted" } else { "is not trusted" }
+        match &self.before {
+            None => "is not trusted",
+            Some(before) if before.is_of(&self.now) => "allows more than when it was trusted",
+            Some(_) => "has changed since it was trusted",
+        }
     }
 
     /// The command that trusts it.
@@ -68,12 +103,19 @@ impl UntrustedFile {
             file.lines.iter().cloned().chain(profiles).collect()
         };
         let now = all(&self.now);
-        let Some(before) = &self.before else { return now };
-        let before = all(before);
+        let Some(trusted) = &self.before else { return now };
+        let before = all(trusted);
         let gone = before.iter().filter(|line| !now.contains(line)).map(|line| format!("- {line}"));
         let new = now.iter().filter(|line| !before.contains(line)).map(|line| format!("+ {line}"));
-        let changed: Vec<String> = gone.chain(new).collect();
-        if changed.is_empty() { vec!["a password, or text that does nothing".into()] } else { changed }
+        let hidden = self.now.hidden_changes(trusted).map(|what| format!("+ {what}"));
+        let changed: Vec<String> = gone.chain(new).chain(hidden).collect();
+        if !changed.is_empty() {
+            return changed;
+        }
+        // One that was trusted by an earlier build has no digests.
+        let known = trusted.hidden.len() == self.now.hidden.len();
+        let what = if known { "text that does nothing" } else { "a password, or text that does nothing" };
+        vec![what.into()]
     }
 
     /// A failure that names the file and the command.
@@ -86,17 +128,27 @@ impl UntrustedFile {
     }
 }
 
+/// Hexadecimal digits of it that are kept of a secret.
+const HIDDEN_DIGITS: usize = 6;
+
+fn hidden_digest(path: &Path, what: &str, secret: &str) -> String {
+    let mut digits = sha256(format!("{}\0{what}\0{secret}", path.display()).as_bytes());
+    digits.truncate(HIDDEN_DIGITS);
+    digits
+}
+
 pub(super) fn sha256(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes))
 }
 
-/// A file as it stands: of these bytes, with these lines.
+/// A file as it stands: of these bytes, with these lines, which leave out what is `hidden`.
 pub(super) fn describe(
     path: &Path,
     owner: u32,
     text: &str,
     config: &Config,
     lines: Vec<String>,
+    hidden: Vec<(String, String)>,
 ) -> Result<TrustedFile> {
     let mut profiles = BTreeMap::new();
     let base = path.parent().unwrap_or(Path::new("."));
@@ -105,18 +157,31 @@ pub(super) fn describe(
     let all: Vec<PathBuf> =
         beside.filter(|p| p.extension().is_some_and(|x| x == "toml")).chain(named).collect();
     for profile in all {
-        collect(base, &profile, &mut profiles)?;
+        collect(&profile, &mut profiles)?;
     }
-    Ok(TrustedFile { path: path.to_owned(), owner, sha256: sha256(text.as_bytes()), profiles, lines })
+    let hidden = hidden.into_iter().map(|(what, secret)| {
+        let digest = hidden_digest(path, &what, &secret);
+        (what, digest)
+    });
+    Ok(TrustedFile {
+        path: path.to_owned(),
+        owner,
+        sha256: sha256(text.as_bytes()),
+        profiles,
+        lines,
+        hidden: hidden.collect(),
+    })
 }
 
-/// Where a profile that is named by its path stands.
+/// Where a profile that is named by its path stands: beside the file that names it, and nowhere else.
 pub(super) fn profile_path(base: &Path, name: &str) -> Option<PathBuf> {
     let is_path = name.contains('/') || Path::new(name).extension().is_some_and(|e| e == "toml");
-    is_path.then(|| {
-        let based = base.join(name);
-        if based.exists() { based } else { PathBuf::from(name) }
-    })
+    is_path.then(|| base.join(name))
+}
+
+/// The directory where the names in a file start. A link to it says nothing of what stands beside the link.
+pub(super) fn directory_of(file: &Path) -> PathBuf {
+    canonical(file).parent().map_or_else(PathBuf::new, Path::to_owned)
 }
 
 /// A path by which the same file is always named.
@@ -125,18 +190,19 @@ pub(super) fn canonical(path: &Path) -> PathBuf {
 }
 
 /// A profile file and those that it extends.
-fn collect(base: &Path, path: &Path, into: &mut BTreeMap<PathBuf, String>) -> Result<()> {
+fn collect(path: &Path, into: &mut BTreeMap<PathBuf, String>) -> Result<()> {
     let path = canonical(path);
     if into.contains_key(&path) {
         return Ok(());
     }
     let (text, _) = disk::owned_text(&path)
         .map_err(|e| Error::usage(format!("failed to read the profile {}: {e}", path.display())))?;
+    let base = directory_of(&path);
     into.insert(path, sha256(text.as_bytes()));
     // A text that is no TOML is refused where it is used.
     match text.parse::<Table>().ok().and_then(|mut t| t.remove("extends")) {
-        Some(Value::String(parent)) => match profile_path(base, &parent) {
-            Some(parent) => collect(base, &parent, into),
+        Some(Value::String(parent)) => match profile_path(&base, &parent) {
+            Some(parent) => collect(&parent, into),
             None => Ok(()),
         },
         _ => Ok(()),
@@ -165,14 +231,21 @@ impl TrustList {
         serde_json::from_str(&text).map_err(|e| fail(&e))
     }
 
-    fn write(&self) -> Result<()> {
+    /// Reads, changes and writes it; one process at a time. `change` says whether anything was changed.
+    fn change(change: impl FnOnce(&mut Vec<TrustedFile>) -> bool) -> Result<bool> {
         let path = Self::place()
             .ok_or_else(|| Error::usage("there is no place to keep what is trusted").hint("set HOME"))?;
         let fail =
             |e: &dyn std::fmt::Display| Error::usage(format!("failed to write {}: {e}", path.display()));
         disk::own_directory(path.parent().unwrap_or(Path::new("."))).map_err(|e| fail(&e))?;
-        let text = serde_json::to_string_pretty(self).map_err(|e| fail(&e))?;
-        disk::save(&path, text.as_bytes()).map_err(|e| fail(&e))
+        let _lock = disk::lock(&path.with_extension("lock"), PATIENCE).map_err(|e| fail(&e))?;
+        let mut list = Self::read()?;
+        let changed = change(&mut list.0);
+        if changed {
+            let text = serde_json::to_string_pretty(&list).map_err(|e| fail(&e))?;
+            disk::save(&path, text.as_bytes()).map_err(|e| fail(&e))?;
+        }
+        Ok(changed)
     }
 
     /// As a file was trusted.
@@ -187,21 +260,21 @@ impl TrustList {
 
     /// Trusts a file as it stands.
     pub fn trust(file: TrustedFile) -> Result<()> {
-        let mut list = Self::read()?;
-        list.0.retain(|f| f.path != file.path);
-        list.0.push(file);
-        list.write()
+        Self::change(|list| {
+            list.retain(|f| f.path != file.path);
+            list.push(file);
+            true
+        })?;
+        Ok(())
     }
 
     /// Trusts a file no more; false: it was not trusted.
     pub fn untrust(path: &Path) -> Result<bool> {
-        let mut list = Self::read()?;
-        let (path, before) = (canonical(path), list.0.len());
-        list.0.retain(|f| f.path != path);
-        let found = list.0.len() < before;
-        if found {
-            list.write()?;
-        }
-        Ok(found)
+        let path = canonical(path);
+        Self::change(|list| {
+            let before = list.len();
+            list.retain(|f| f.path != path);
+            list.len() < before
+        })
     }
 }

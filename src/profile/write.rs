@@ -373,7 +373,8 @@ sql = "select 1"
         std::fs::write(dir.path().join("older.toml"), OLDER).unwrap();
         let own = "extends = \"older.toml\"\nname = \"mine\"\n[[backfills]]\nname = \"b\"\n[backfills.write]\ntable = \"u\"\n\
                    key = [\"id\"]\nfilter = \"true\"\nset = { v = \"2\" }\n";
-        let p = Library::new(dir.path(), VERDICTS).build("mine.toml", own).unwrap();
+        let file = dir.path().join("mine.toml").display().to_string();
+        let p = Library::new(dir.path(), VERDICTS).build(&file, own).unwrap();
         assert_eq!(p.backfills.first().unwrap().write.table, "u");
         assert_eq!(p.anomalies.first().unwrap().fix.as_ref().unwrap().write.table, "credits");
     }

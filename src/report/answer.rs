@@ -145,7 +145,7 @@ pub struct ShownValue {
 pub struct TrustLine {
     /// Its file.
     pub path: PathBuf,
-    /// `trusted`, `not trusted`, `changed since`, `cannot be used`.
+    /// `trusted`, `not trusted`, `changed since`, `allows more` (than what is in force now), `cannot be used`.
     pub state: &'static str,
     /// What it may do, or what has changed.
     pub lines: Vec<String>,

@@ -27,7 +27,7 @@ const fn together(places: &'static [&'static str]) -> Layer {
 /// The crate, from the ground up.
 const CRATE: &[Layer] = &[
     apart(&["engine"]),
-    apart(&["disk", "stdio"]),
+    apart(&["conninfo", "disk", "stdio"]),
     together(&["dialect"]),
     apart(&["sandbox", "store", "profile", "report", "features"]),
     together(&["launch", "log", "stop"]),

@@ -9,39 +9,52 @@ use crate::common::{Database, Run, demo_database, midwatch, run};
 use crate::rogue_server::{CLEAR_TEXT, RogueServer};
 
 /// A home, and a directory of others in which the operator stands.
-struct Place {
-    home: tempfile::TempDir,
-    here: tempfile::TempDir,
+pub(crate) struct Place {
+    pub(crate) home: tempfile::TempDir,
+    pub(crate) here: tempfile::TempDir,
 }
 
 impl Place {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { home: tempfile::tempdir().unwrap(), here: tempfile::tempdir().unwrap() }
     }
 
-    fn plant(&self, name: &str, text: &str) -> PathBuf {
+    pub(crate) fn plant(&self, name: &str, text: &str) -> PathBuf {
         let path = self.here.path().join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, text).unwrap();
         path
     }
 
-    fn command(&self) -> Command {
+    pub(crate) fn command(&self) -> Command {
         let mut command = midwatch(self.home.path());
         command.current_dir(self.here.path());
         command
     }
 
-    fn run(&self, args: &[&str]) -> Run {
+    pub(crate) fn run(&self, args: &[&str]) -> Run {
         run(self.command().args(args))
     }
 
-    fn on(&self, url: &str, args: &[&str]) -> Run {
+    pub(crate) fn on(&self, url: &str, args: &[&str]) -> Run {
         run(self.command().env("DATABASE_URL", url).args(args))
+    }
+
+    /// The directory of the user's own configuration.
+    pub(crate) fn own(&self) -> PathBuf {
+        self.home.path().join(".config/midwatch")
+    }
+
+    /// A file there.
+    pub(crate) fn own_file(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.own().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+        path
     }
 }
 
-fn target(url: &str, more: &str) -> String {
+pub(crate) fn target(url: &str, more: &str) -> String {
     format!("[targets.main]\nurl = \"{url}\"\n{more}")
 }
 
@@ -131,7 +144,7 @@ fn a_file_is_trusted_as_it_is_and_no_other() {
     assert_eq!(moved.run(&["config", "check"]).code, 2);
 }
 
-fn refused(run: &Run, why: &str) {
+pub(crate) fn refused(run: &Run, why: &str) {
     assert_eq!(run.code, 2, "{why}: {run:?}");
     assert!(run.stderr.contains(why), "{why}: {run:?}");
 }
@@ -171,6 +184,8 @@ fn a_file_that_others_can_change_is_not_taken() {
         fs::rename(&planted, place.here.path().join("theirs.toml")).unwrap();
         symlink("theirs.toml", &planted).unwrap();
         refused(&place.run(&["config", "trust"]), "belongs to another user");
+    } else {
+        eprintln!("skipped in part: only root gives a file to another user");
     }
 }
 

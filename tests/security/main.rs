@@ -46,6 +46,7 @@ mod sockets;
 mod terminal;
 mod tls;
 mod tls_server;
+mod trust;
 #[expect(dead_code, reason = "what the tests of faults have for more")]
 #[path = "../faults/world.rs"]
 mod world;

@@ -542,6 +542,8 @@ mod tests {
             ("host=a,b port=1,2 dbname=d", Ok("a:1/d b:2/d")),
             ("host=a,b port=7 dbname=d", Ok("a:7/d b:7/d")),
             ("postgres://a:1,b/d", Ok("a:1/d b:5432/d")),
+            ("postgres://a/d?hostaddr=192.0.2.6", Ok("a (192.0.2.6):5432/d")),
+            ("hostaddr=192.0.2.6 dbname=d", Ok("192.0.2.6:5432/d")),
             ("postgres://u@/d?host=/sock", Ok("local socket/d")),
             (
                 "host=a,b,c port=1,2",

@@ -27,7 +27,7 @@ pub(super) struct Endpoint {
     pub(super) port: u16,
     /// The one given, or that of the password file for this host.
     pub(super) password: Option<Secret>,
-    /// For messages: `host:port/database`.
+    /// For messages: `host (address):port/database`.
     pub(super) place: String,
 }
 
@@ -130,7 +130,10 @@ pub(super) fn all(
         let (asked, shown) = match &at {
             ServerPlace::Socket(dir) if SOCKETS.iter().any(|s| dir == Path::new(s)) => (LOCAL.into(), None),
             ServerPlace::Socket(dir) => (dir.to_string_lossy().into_owned(), None),
-            ServerPlace::Tcp { host, .. } => (host.clone(), Some(host)),
+            ServerPlace::Tcp { host, address: Some(address) } if address != host => {
+                (host.clone(), Some(format!("{host} ({address})")))
+            }
+            ServerPlace::Tcp { host, .. } => (host.clone(), Some(host.clone())),
         };
         let place =
             shown.map_or_else(|| format!("local socket/{database}"), |h| format!("{h}:{port}/{database}"));

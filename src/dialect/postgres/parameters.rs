@@ -4,10 +4,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::conninfo::{self, Pairs};
-use super::keywords::{Fate, KEYWORDS, find};
 use super::service;
 use super::variables::Variables;
+use crate::conninfo::{self, Fate, KEYWORDS, Pairs, find};
 use crate::engine::model::error::{Error, Result};
 
 /// Where a parameter was said.

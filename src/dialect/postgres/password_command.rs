@@ -2,7 +2,8 @@
 //! what it says is never kept.
 //!
 //! A list of words, no shell: nothing in a word is expanded. Its error output is shown where it fails, cleaned and cut; its
-//! arguments are not, since they may be secrets.
+//! arguments are not. They are no place for a secret: whoever lists processes sees them, and so does who is asked to trust the
+//! configuration.
 
 use std::io::Read;
 use std::os::unix::process::CommandExt as _;

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::conninfo::Pairs;
 use super::variables::Variables;
+use crate::conninfo::Pairs;
 use crate::disk;
 use crate::engine::model::error::{Error, Result};
 

@@ -20,11 +20,6 @@ impl Secret {
     pub fn expose(&self) -> &str {
         &self.0
     }
-
-    /// The text without the password of a url.
-    pub fn redacted(&self) -> String {
-        redact(&self.0)
-    }
 }
 
 impl fmt::Debug for Secret {
@@ -73,7 +68,8 @@ pub fn scrub(text: &str, url: &str) -> String {
     out
 }
 
-/// Parameters of a url that hold no secret; what is not known may be one.
+/// Parameters of a url in any text that hold no secret; what is not known may be one. Of a url that is opened, `conninfo::shown`
+/// tells more.
 const HARMLESS: [&str; 9] = [
     "host",
     "port",

@@ -1,37 +1,56 @@
-//! What libpq calls a connection string: a URL or `key=value` pairs. Only the syntax; what a name means stands in
-//! `parameters`. No error quotes a value: it may be a password.
+//! What libpq calls a connection string: a URL or `key=value` pairs. Only the syntax; what a name means stands in the
+//! dialect's `parameters`. No error quotes a value: it may be a password.
 
 use percent_encoding::percent_decode_str;
 
 /// A name and its value, in the order in which they are written: a later one replaces an earlier one.
-pub(super) type Pairs = Vec<(String, String)>;
+pub type Pairs = Vec<(String, String)>;
 
 /// Why a text is no connection string, without any of its values.
-type Parsed<T> = std::result::Result<T, String>;
+pub(super) type Parsed<T> = std::result::Result<T, String>;
 
 /// Is it meant to be a list of `key=value` pairs?
-pub(super) fn is_pairs(text: &str) -> bool {
+pub fn is_pairs(text: &str) -> bool {
     !is_url(text) && text.contains('=')
 }
 
 /// Does it begin with a scheme?
-pub(in crate::dialect) fn is_url(text: &str) -> bool {
+pub fn is_url(text: &str) -> bool {
     let scheme = text.split_once("://").map(|(scheme, _)| scheme);
     scheme.is_some_and(|s| s.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b)))
 }
 
-/// The pairs of a URL or of a list of them.
-pub(super) fn parse(text: &str) -> Parsed<Pairs> {
+/// A connection string as it is spelled.
+pub(super) enum Spelling {
+    /// What stands before the `?`, and the parameters behind it.
+    Url(Pairs, Pairs),
+    /// `key=value`
+    Pairs(Pairs),
+}
+
+/// The pairs of a URL or of a list of them; else why it is neither, without any of its values.
+pub fn parse(text: &str) -> std::result::Result<Pairs, String> {
+    Ok(match parts(text)? {
+        Spelling::Url(mut before, parameters) => {
+            before.extend(parameters);
+            before
+        }
+        Spelling::Pairs(pairs) => pairs,
+    })
+}
+
+/// The same with its form.
+pub(super) fn parts(text: &str) -> Parsed<Spelling> {
     match ["postgres://", "postgresql://"].iter().find_map(|scheme| text.strip_prefix(scheme)) {
         Some(rest) => url(rest),
-        None if is_pairs(text) => pairs(text),
+        None if is_pairs(text) => pairs(text).map(Spelling::Pairs),
         None => Err("it does not begin with postgres:// and holds no key=value".into()),
     }
 }
 
 /// `[user[:password]@][host[:port][,…]][/database][?name=value[&…]]`, as libpq splits it.
-fn url(rest: &str) -> Parsed<Pairs> {
-    let mut out = Pairs::new();
+fn url(rest: &str) -> Parsed<Spelling> {
+    let (mut out, mut parameters) = (Pairs::new(), Pairs::new());
     let mut rest = rest;
     let end = rest.find(['@', '/']).filter(|at| rest.get(*at..).is_some_and(|r| r.starts_with('@')));
     if let Some((who, after)) = end.and_then(|at| rest.split_at_checked(at)) {
@@ -59,9 +78,9 @@ fn url(rest: &str) -> Parsed<Pairs> {
         let value = decoded(value, &name)?;
         // As in JDBC's URLs.
         let jdbc = name == "ssl" && value == "true";
-        out.push(if jdbc { ("sslmode".into(), "require".into()) } else { (name, value) });
+        parameters.push(if jdbc { ("sslmode".into(), "require".into()) } else { (name, value) });
     }
-    Ok(out)
+    Ok(Spelling::Url(out, parameters))
 }
 
 /// How long hosts and ports are.

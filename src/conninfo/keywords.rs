@@ -1,9 +1,9 @@
-//! Every name that a connection string of libpq 18 may hold, and what becomes of it here: it is honoured, or it is refused by
-//! name. None is dropped.
+//! Every name that a connection string of libpq 18 may hold, with its variable, and what becomes of it here: it is honoured, or
+//! it is refused by name. None is dropped.
 
 /// What becomes of a parameter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fate {
+pub enum Fate {
     /// It does what it does in libpq.
     Honoured,
     /// These values are what is done here in any case; another one is refused.
@@ -14,37 +14,65 @@ pub(super) enum Fate {
     Ours,
 }
 
+/// What a parameter's variable says of the target, where nothing else names one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Naming {
+    /// Which it is: it comes before a file that was found.
+    Target,
+    /// Enough to connect where no file has a target.
+    Part,
+    /// How it is connected to.
+    Nothing,
+}
+
 /// One of libpq's parameters.
 #[derive(Debug)]
-pub(super) struct Keyword {
-    pub(super) name: &'static str,
+pub struct Keyword {
+    /// In a connection string.
+    pub name: &'static str,
     /// The environment variable that it may come from.
-    pub(super) variable: Option<&'static str>,
-    pub(super) fate: Fate,
+    pub variable: Option<&'static str>,
+    /// What becomes of it.
+    pub fate: Fate,
+    /// What its variable says of the target.
+    pub naming: Naming,
+    /// Its value is shown nowhere.
+    pub secret: bool,
+}
+
+impl Keyword {
+    const fn naming(self, naming: Naming) -> Self {
+        Self { naming, ..self }
+    }
+
+    const fn secret(self) -> Self {
+        Self { secret: true, ..self }
+    }
 }
 
 const fn keyword(name: &'static str, variable: &'static str, fate: Fate) -> Keyword {
-    Keyword { name, variable: Some(variable), fate }
+    Keyword { variable: Some(variable), ..unnamed(name, fate) }
 }
 
 const fn unnamed(name: &'static str, fate: Fate) -> Keyword {
-    Keyword { name, variable: None, fate }
+    Keyword { name, variable: None, fate, naming: Naming::Nothing, secret: false }
 }
 
 use Fate::{Honoured, Only, Ours, Refused};
+use Naming::{Part, Target};
 
 /// In libpq's order (`PQconndefaults`).
-pub(super) const KEYWORDS: &[Keyword] = &[
-    keyword("service", "PGSERVICE", Honoured),
-    keyword("user", "PGUSER", Honoured),
-    keyword("password", "PGPASSWORD", Honoured),
+pub const KEYWORDS: &[Keyword] = &[
+    keyword("service", "PGSERVICE", Honoured).naming(Target),
+    keyword("user", "PGUSER", Honoured).naming(Part),
+    keyword("password", "PGPASSWORD", Honoured).secret(),
     keyword("passfile", "PGPASSFILE", Honoured),
     keyword("channel_binding", "PGCHANNELBINDING", Only(&["prefer", "disable"])),
     keyword("connect_timeout", "PGCONNECT_TIMEOUT", Honoured),
-    keyword("dbname", "PGDATABASE", Honoured),
-    keyword("host", "PGHOST", Honoured),
-    keyword("hostaddr", "PGHOSTADDR", Honoured),
-    keyword("port", "PGPORT", Honoured),
+    keyword("dbname", "PGDATABASE", Honoured).naming(Target),
+    keyword("host", "PGHOST", Honoured).naming(Target),
+    keyword("hostaddr", "PGHOSTADDR", Honoured).naming(Target),
+    keyword("port", "PGPORT", Honoured).naming(Part),
     keyword(
         "client_encoding",
         "PGCLIENTENCODING",
@@ -64,7 +92,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     keyword("sslcert", "PGSSLCERT", Honoured),
     keyword("sslkey", "PGSSLKEY", Honoured),
     keyword("sslcertmode", "PGSSLCERTMODE", Only(&["allow"])),
-    unnamed("sslpassword", Refused),
+    unnamed("sslpassword", Refused).secret(),
     keyword("sslrootcert", "PGSSLROOTCERT", Honoured),
     keyword("sslcrl", "PGSSLCRL", Honoured),
     keyword("sslcrldir", "PGSSLCRLDIR", Refused),
@@ -82,16 +110,24 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     unnamed("replication", Only(&["false", "off", "no", "0"])),
     keyword("target_session_attrs", "PGTARGETSESSIONATTRS", Honoured),
     keyword("load_balance_hosts", "PGLOADBALANCEHOSTS", Only(&["disable"])),
-    unnamed("scram_client_key", Refused),
-    unnamed("scram_server_key", Refused),
+    unnamed("scram_client_key", Refused).secret(),
+    unnamed("scram_server_key", Refused).secret(),
     unnamed("oauth_issuer", Refused),
     unnamed("oauth_client_id", Refused),
-    unnamed("oauth_client_secret", Refused),
+    unnamed("oauth_client_secret", Refused).secret(),
     unnamed("oauth_scope", Refused),
     unnamed("sslkeylogfile", Refused),
 ];
 
+/// Variables that no parameter has, and that are read as libpq does.
+const OTHERS: [&str; 3] = ["PGSERVICEFILE", "PGSYSCONFDIR", "PGREQUIRESSL"];
+
+/// Every variable that a connection may be made with.
+pub fn variables() -> impl Iterator<Item = &'static str> {
+    KEYWORDS.iter().filter_map(|k| k.variable).chain(OTHERS)
+}
+
 /// The parameter of that name.
-pub(super) fn find(name: &str) -> Option<&'static Keyword> {
+pub fn find(name: &str) -> Option<&'static Keyword> {
     KEYWORDS.iter().find(|k| k.name == name)
 }
