@@ -79,7 +79,7 @@ async fn an_older_state_in_a_new_cluster_is_changed_when_it_is_accepted() {
     assert_eq!(verified(&desk, 0)["accepted"].as_array().unwrap().len(), 1);
 }
 
-/// At 03c73d6 `journal verify` ended with 5 for ever after pg_upgrade, and `journal-accept` said that there was nothing to
+/// At 03c73d6 `journal verify` ended with 5 for ever after `pg_upgrade`, and `journal-accept` said that there was nothing to
 /// accept.
 #[tokio::test]
 async fn entries_from_before_an_upgrade_are_accepted() {

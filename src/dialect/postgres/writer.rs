@@ -108,7 +108,7 @@ impl Writers for PgWriters {
     fn open<'a>(&'a self, approved: &'a Approved, terms: &'a RunLimits) -> Fut<'a, Result<Box<dyn Writer>>> {
         Box::pin(async move {
             let silence = Arc::new(Silence::new(self.connection.clone()));
-            let opened = silence.heard(None, self.open_all(approved, terms, &silence)).await;
+            let opened = silence.heard(None, Box::pin(self.open_all(approved, terms, &silence))).await;
             let writer = opened.unwrap_or_else(|| Err(unanswered("open the run's sessions", &silence)))?;
             Ok(Box::new(writer) as Box<dyn Writer>)
         })

@@ -7,6 +7,7 @@ mod guard_off;
 pub(crate) mod init;
 mod missing_abilities;
 pub mod operation;
+mod planned_rows;
 pub(crate) mod planner;
 pub(crate) mod privileges;
 pub mod question;

@@ -103,8 +103,8 @@ impl PgWriter {
         lock::wait_for_sessions(&mut self.work, run, GONE).await?;
         // Whoever reconnects must be the one who was there; whoever resumes needs a run that can be gone on with.
         let which = if let Some(fence) = mine {
-            let ours: Vec<_> = self.unanswered.iter().chain([&fence]).map(i64::to_string).collect();
-            format!("r.fence in ({})", ours.join(", "))
+            let ours = self.unanswered.iter().chain([&fence]).map(|fence| format!("r.fence = {fence}"));
+            format!("({})", ours.collect::<Vec<_>>().join(" or "))
         } else {
             self.check_planned(run).await?;
             "(r.outcome = 'running' or r.resumable) and not exists (select from midwatch.runs u \
