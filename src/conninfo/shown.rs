@@ -40,7 +40,7 @@ pub fn hidden(text: &str) -> Pairs {
         Err(_) if redact(text) == text => return Pairs::new(),
         Err(_) => return vec![("password".into(), text.to_owned())],
     };
-    pairs.into_iter().filter(|(name, _)| is_secret(name)).collect()
+    pairs.into_iter().filter(|(name, value)| is_hidden(name, value)).collect()
 }
 
 /// Where a url is to be found, not what it is.
@@ -48,16 +48,17 @@ fn is_reference(text: &str) -> bool {
     ["env:", "service:"].iter().any(|place| text.starts_with(place))
 }
 
-/// What is not known may be a secret.
-fn is_secret(name: &str) -> bool {
-    find(name).is_none_or(|keyword| keyword.secret)
+/// What is not known may be a secret, and so may a port that is no number: of a url whose `@host` was forgotten it is the
+/// password.
+fn is_hidden(name: &str, value: &str) -> bool {
+    find(name).is_none_or(|keyword| keyword.secret || name == "port" && !value.split(',').all(is_number))
 }
 
 fn pair_shown((name, value): &(String, String), written: impl Fn(&str) -> String) -> String {
     // A name that is no word may be a piece of a password.
     let plain = name.len() <= 40 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b));
     let name = if plain { name } else { HIDDEN };
-    if is_secret(name) { format!("{name}={HIDDEN}") } else { format!("{name}={}", written(value)) }
+    if is_hidden(name, value) { format!("{name}={HIDDEN}") } else { format!("{name}={}", written(value)) }
 }
 
 fn quoted(value: &str) -> String {
@@ -95,9 +96,17 @@ fn hosts(hosts: &str, ports: &str) -> String {
         let host =
             if host.contains(':') { format!("[{}]", encoded(host, ADDRESS)) } else { encoded(host, WORD) };
         let port = ports.get(if ports.len() == 1 { 0 } else { n }).copied().unwrap_or_default();
-        if port.is_empty() { host } else { format!("{host}:{}", encoded(port, WORD)) }
+        match port {
+            "" => host,
+            port if is_number(port) => format!("{host}:{port}"),
+            _ => format!("{host}:{HIDDEN}"),
+        }
     };
     (0..hosts.len().max(ports.len())).map(one).collect::<Vec<_>>().join(",")
+}
+
+fn is_number(port: &str) -> bool {
+    port.bytes().all(|b| b.is_ascii_digit())
 }
 
 #[cfg(test)]
@@ -111,6 +120,7 @@ mod tests {
     fn where_it_leads_is_shown_and_no_secret() {
         for (url, expected) in [
             ("postgres://u:s3cret@h:5432/d", "postgres://u:***@h:5432/d"),
+            ("postgres://u:s3cret", "postgres://u:***"),
             ("postgres://u:h@h/d?host=evil", "postgres://u:***@h/d?host=evil"),
             ("postgresql://a:1,b/d?sslmode=require", "postgres://a:1,b/d?sslmode=require"),
             ("postgres://[::1]:7/d", "postgres://[::1]:7/d"),
@@ -146,7 +156,7 @@ mod tests {
                 .collect();
             let expected: Pairs = pairs
                 .iter()
-                .map(|(name, value)| (name.clone(), if is_secret(name) { HIDDEN.into() } else { value.clone() }))
+                .map(|(name, value)| (name.clone(), if is_hidden(name, value) { HIDDEN.into() } else { value.clone() }))
                 .collect();
             let parameters = pairs.iter().map(|(n, v)| format!("{n}={}", encoded(v, NON_ALPHANUMERIC)));
             let url = format!("postgres://h/d?{}", parameters.collect::<Vec<_>>().join("&"));

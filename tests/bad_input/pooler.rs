@@ -5,6 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use midwatch::engine::Engine;
+use midwatch::sandbox::confinement;
 
 use crate::common::{all_rows, demo_database, eventually, on, open, shared_server};
 
@@ -38,11 +39,9 @@ impl Pooler {
         );
         std::fs::write(path("config.ini"), config).unwrap();
         let mut command = Command::new("pgbouncer");
-        // It refuses root as PostgreSQL does.
-        if rustix::process::geteuid().is_root() {
-            let users = std::fs::read_to_string("/etc/passwd").unwrap();
-            let postgres = users.lines().any(|l| l.starts_with("postgres:"));
-            command.args(["-u", if postgres { "postgres" } else { "nobody" }]);
+        // It refuses root as PostgreSQL does, and only the server's account reaches its socket.
+        if let Some(account) = confinement().unwrap().account {
+            command.args(["-u", &account]);
         }
         let process = command.arg("-q").arg(path("config.ini")).stderr(Stdio::null()).spawn();
         let process = process.expect("pgbouncer (./.ci/setup installs it)");

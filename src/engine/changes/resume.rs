@@ -90,8 +90,8 @@ impl Engine {
     ) -> Result<Resumption> {
         // An undo restores what the entries of batches tell of.
         let undo = match &origin.images {
-            None => format!("midwatch undo {run} takes back what the run did"),
-            Some(why) => format!("an undo restores nothing: {why}"),
+            Some(images) if !images.elsewhere => format!("an undo restores nothing: {}", images.why),
+            _ => format!("midwatch undo {run} takes back what the run did"),
         };
         let verify = format!("nothing was done: midwatch journal verify tells more, and {undo}");
         let refuse = |why: String, hint: String| Error::new(Class::Refused, why).hint(hint);

@@ -96,7 +96,7 @@ pub(in crate::engine) struct RunOrigin {
     /// The entry by which it has ended for good, as somebody says who is believed here.
     pub(in crate::engine) ended: Option<i64>,
     /// Why the before-images of a batch are not known to be what was there: whoever writes an entry puts images behind it.
-    pub(in crate::engine) images: Option<String>,
+    pub(in crate::engine) images: Option<UnbelievedImages>,
     /// The entries that were looked at ([`Event::sum_of`]).
     pub(in crate::engine) entries: String,
 }
@@ -142,8 +142,8 @@ pub(in crate::engine) async fn of_run(
     let (mut origin, mut images) = (PlanOrigin::Own, None);
     for entry in &entries {
         let of = judged.next(entry);
-        if images.is_none() {
-            images = judged.unbelieved_batch(entry, &of);
+        if images.as_ref().is_none_or(|i: &UnbelievedImages| i.elsewhere) {
+            images = judged.unbelieved_batch(entry, &of).or(images);
         }
         if of.rank() > origin.rank() {
             origin = of;
@@ -171,6 +171,16 @@ async fn not_as_seen(facts: &dyn Reader, tx: &mut dyn ReadTx, mark: Option<&Mark
         }
     }
     Ok(None)
+}
+
+/// Why before-images are not known to be what was there.
+#[derive(Debug, Clone)]
+pub(in crate::engine) struct UnbelievedImages {
+    /// In words.
+    pub(in crate::engine) why: String,
+    /// Somebody who is believed wrote them, for a database that this one is a copy of, or was before it was renamed or
+    /// upgraded.
+    pub(in crate::engine) elsewhere: bool,
 }
 
 /// The entries of a run, one after the other.
@@ -243,18 +253,41 @@ impl<'a> JudgedEntries<'a> {
 
     /// Why the images that the entry of a batch tells of are not believed; none: it is of somebody who is, or of an earlier
     /// version and in this machine's copy.
-    fn unbelieved_batch(&self, entry: &Event, by: &PlanOrigin) -> Option<String> {
+    fn unbelieved_batch(&self, entry: &Event, by: &PlanOrigin) -> Option<UnbelievedImages> {
         if entry.kind != "batch" {
             return None;
         }
-        match by {
-            PlanOrigin::Own | PlanOrigin::Trusted { .. } => None,
+        let why = match by {
+            PlanOrigin::Own | PlanOrigin::Trusted { .. } => return None,
             PlanOrigin::Unconfirmed { fingerprint, why } => {
-                Some(format!("{why} (midwatch key trust {fingerprint})"))
+                format!("{why} (midwatch key trust {fingerprint})")
             }
-            PlanOrigin::Stranger { .. } if self.is_copied(entry) => None,
-            PlanOrigin::Stranger { why } => Some(format!("{why}: undo it where it was applied")),
-            PlanOrigin::Altered { why } => Some(why.clone()),
+            PlanOrigin::Stranger { .. } if self.is_copied(entry) => return None,
+            PlanOrigin::Stranger { why } => format!("{why}: undo it where it was applied"),
+            PlanOrigin::Altered { why } => why.clone(),
+        };
+        let (why, elsewhere) = match (self.signed_elsewhere(entry), &entry.signed) {
+            (Some(Standing::Unconfirmed), Some(signed)) => {
+                let key = &signed.by;
+                (
+                    format!("{why}, with a key that nobody has confirmed here (midwatch key trust {key})"),
+                    false,
+                )
+            }
+            (standing, _) => (why, standing.is_some()),
+        };
+        Some(UnbelievedImages { why, elsewhere })
+    }
+
+    /// Whose it is, if it is as somebody wrote it for another database.
+    fn signed_elsewhere(&self, entry: &Event) -> Option<Standing> {
+        let signed = entry.signed.as_ref()?;
+        if entry.computed_hash() != entry.hash || self.known.target.is_signed_as(&signed.target) {
+            return None;
+        }
+        match self.keys.judge(entry) {
+            Signed::By { standing, .. } => Some(standing),
+            Signed::Wrong { .. } | Signed::Not => None,
         }
     }
 

@@ -153,10 +153,9 @@ impl Error {
 
     /// In one line, with what to do.
     pub fn one_line(&self) -> String {
-        match &self.hint {
-            Some(hint) => format!("{}: {hint}", self.message),
-            None => self.message.clone(),
-        }
+        let code = self.code.as_ref().map_or_else(String::new, |code| format!(" [{code}]"));
+        let hint = self.hint.as_ref().map_or_else(String::new, |hint| format!(": {hint}"));
+        format!("{}{code}{hint}", self.message)
     }
 
     /// The process's exit code (CONSOLE.md, "Exit codes").

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::engine::journal::origin::{self, Known, RunOrigin};
+use crate::engine::journal::origin::{self, Known, RunOrigin, UnbelievedImages};
 use crate::engine::journal::{self, overtaken};
 use crate::engine::model::change::{RowChange, RowKind, TypedColumn};
 use crate::engine::model::error::{Class, Error, Result};
@@ -281,8 +281,13 @@ pub(in crate::engine) async fn altered_images(
         }
         (Err(e), _) => uncompared("its entries", &e),
         (Ok(_), Ok(origin)) => {
-            let why = origin.images.as_ref()?;
-            (Ready::Fail, format!("before-images of run {id} are not restored: {why}"))
+            let UnbelievedImages { why, elsewhere } = origin.images.as_ref()?;
+            if *elsewhere {
+                let what = "this is a copy of it, or was renamed or upgraded since: compare the rows";
+                (Ready::Warn, format!("before-images of run {id}: {why}; {what}"))
+            } else {
+                (Ready::Fail, format!("before-images of run {id} are not restored: {why}"))
+            }
         }
         (Ok(_), Err(_)) if run.batches == 0 => return None,
         (Ok(_), Err(e)) => uncompared("the writers of its entries", e),

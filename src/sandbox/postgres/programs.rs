@@ -35,7 +35,9 @@ pub(super) async fn ran(mut command: Command, what: &str, patience: Duration) ->
 
 /// The error of a program that said this.
 pub(super) fn failed(what: &str, said: &str) -> Error {
-    let told: Vec<&str> = said.lines().filter(|l| !l.trim().is_empty()).take(TOLD).collect();
+    // What it did before is not told.
+    let from = said.lines().position(|l| l.contains("error: ")).unwrap_or_default();
+    let told: Vec<&str> = said.lines().skip(from).filter(|l| !l.trim().is_empty()).take(TOLD).collect();
     Error::unobserved(format!("failed to {what}: {}", told.join(" · ")))
 }
 

@@ -261,7 +261,8 @@ impl Archive<'_> {
 fn to_database(server: &TenantServer) -> Result<Command> {
     let mut restore = server.program("pg_restore")?;
     restore.args(["--no-tablespaces", "--no-publications", "--no-subscriptions", "--no-security-labels"]);
-    restore.args(["--dbname", DATABASE]);
+    // Only then it says of which entry an error is.
+    restore.args(["--verbose", "--dbname", DATABASE]);
     Ok(restore)
 }
 
