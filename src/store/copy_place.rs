@@ -139,11 +139,11 @@ pub(super) fn places_of(dir: &Path, target: &Identity) -> Vec<PathBuf> {
 }
 
 /// What was seen of databases of this name that are, as far as is known, on another server; also what was seen at this
-/// address of a server that had another identifier: one that was upgraded, or made anew and filled from a backup, has.
+/// place of a server that had another identifier: one that was upgraded, or made anew and filled from a backup, has.
 pub(super) fn elsewhere(dir: &Path, target: &Identity) -> Vec<Mark> {
     let is_namesake = |seen: &Identity| {
         let systems = (&seen.system_identifier, &target.system_identifier);
-        let may_be_one = !matches!(systems, (Some(a), Some(b)) if a != b) || seen.address == target.address;
+        let may_be_one = !matches!(systems, (Some(a), Some(b)) if a != b) || seen.is_at_the_place_of(target);
         seen.dialect == target.dialect && seen.database == target.database && may_be_one
     };
     let others = all(dir).into_iter().filter(|k| !k.is_of(target) && k.seen().is_some_and(is_namesake));

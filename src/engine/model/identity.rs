@@ -21,7 +21,7 @@ pub struct Identity {
     pub database_oid: Option<u32>,
     /// The database's name.
     pub database: String,
-    /// `host:port/database`, or `local socket/database`.
+    /// `host:port/database`, or `local socket/database`, whichever socket it is.
     pub address: String,
     /// Where the data lies: two copies of one cluster on one host differ in it.
     pub data_directory: Option<String>,
@@ -30,6 +30,12 @@ pub struct Identity {
 }
 
 impl Identity {
+    /// Both were reached at one place: servers of one machine have a socket each, and the same address.
+    pub fn is_at_the_place_of(&self, other: &Self) -> bool {
+        let one_directory = self.data_directory.is_some() && self.data_directory == other.data_directory;
+        self.address == other.address && (!self.address.starts_with("local socket/") || one_directory)
+    }
+
     /// What entries are signed for: the cluster and the database's name, which a restore keeps.
     pub fn signed_name(&self) -> String {
         let dialect = self.dialect.as_deref().unwrap_or(UNNAMED);
@@ -162,6 +168,21 @@ mod tests {
         assert!(!like(|i| (i.address, i.data_directory) = ("b:5432/shop".into(), None)), "nothing tells");
         assert!(!like(|i| i.database = "shop2".into()));
         assert!(!like(|i| i.system_identifier = Some("8".into())));
+    }
+
+    #[test]
+    fn a_socket_tells_no_two_servers_of_a_machine_apart() {
+        let of = |address: &str, directory: Option<&str>| Identity {
+            address: address.into(),
+            data_directory: directory.map(str::to_owned),
+            ..Identity::default()
+        };
+        let same = |a: Identity, b: Identity| a.is_at_the_place_of(&b);
+        assert!(same(of("a:5432/shop", Some("/old")), of("a:5432/shop", Some("/new"))));
+        assert!(!same(of("a:5432/shop", None), of("b:5432/shop", None)));
+        assert!(same(of("local socket/shop", Some("/data")), of("local socket/shop", Some("/data"))));
+        assert!(!same(of("local socket/shop", Some("/one")), of("local socket/shop", Some("/other"))));
+        assert!(!same(of("local socket/shop", None), of("local socket/shop", None)));
     }
 
     #[test]
