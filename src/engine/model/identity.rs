@@ -33,7 +33,8 @@ impl Identity {
     /// Both were reached at one place: servers of one machine have a socket each, and the same address.
     pub fn is_at_the_place_of(&self, other: &Self) -> bool {
         let one_directory = self.data_directory.is_some() && self.data_directory == other.data_directory;
-        self.address == other.address && (!self.address.starts_with("local socket/") || one_directory)
+        let has_port = self.address.split('/').next().is_some_and(|server| server.contains(':'));
+        self.address == other.address && (has_port || one_directory)
     }
 
     /// What entries are signed for: the cluster and the database's name, which a restore keeps.
