@@ -56,7 +56,7 @@ impl World {
         database.owner().await.execute_script(&setting).await.unwrap();
         let config = format!(
             "[targets.main]\nurl = \"{}\"\nprofile = \"hithonix\"\nenvironment = \"{environment}\"\n\
-             [policy]\nbatch_rows = 5\nmax_active_sessions = 1000\nmax_lock_waits = 1000\n",
+             [policy]\nbatch_rows = 5\nmax_active_sessions = 1000\nmax_lock_waits = 1000\nguard_off_ms = 60000\n",
             database.url()
         );
         std::fs::write(home.path().join("midwatch.toml"), config).unwrap();
