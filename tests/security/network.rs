@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, UnixStream};
 
-use crate::program::until;
+use crate::program::{Program, until};
 use crate::servers::{Template, lasting};
 use crate::world::World;
 
@@ -73,6 +74,22 @@ async fn behind_a_proxy(policy: &str) -> (World, Proxy, String) {
 
 const POLICY: &str = "batch_rows = 7\nlock_timeout_ms = 500\nreconnect_s = 1\nsilence_s = 3";
 
+/// It ends without knowing what became of the run; what it said.
+async fn ambiguous(program: Program, run: &str) -> Value {
+    let end = program.end().await;
+    assert_eq!(end.code, 8, "{end:?}");
+    let said = end.json();
+    assert_eq!((&said["run"]["id"], &said["run"]["outcome"]), (&run.into(), &"ambiguous".into()));
+    assert_eq!(said["error"]["ambiguous"], true, "{end:?}");
+    said
+}
+
+/// All of its rows are applied in the end.
+async fn is_resumed(world: &World, run: &str, rows: u64) {
+    let resumed = world.midwatch(&["resume", run, "--json"]).await;
+    assert_eq!((resumed.code, &resumed.json()["run"]["rows_applied"]), (0, &rows.into()), "{resumed:?}");
+}
+
 /// At 4eabe32 the exit code was 6 (nothing was changed), without the number of the run that stands in the journal.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_intent_whose_commit_has_no_answer_names_its_run() {
@@ -86,20 +103,11 @@ async fn an_intent_whose_commit_has_no_answer_names_its_run() {
     world.disarm().await;
     until("the intent is in the journal", async || world.last_run().await > before).await;
     let run = world.last_run().await.to_string();
-    let end = program.end().await;
-    assert_eq!(end.code, 8, "{end:?}");
-    let said = end.json();
-    assert_eq!((&said["run"]["id"], &said["run"]["outcome"]), (&run.as_str().into(), &"ambiguous".into()));
-    assert_eq!(said["error"]["ambiguous"], true, "{end:?}");
-    assert!(said["error"]["message"].as_str().unwrap().contains("look at midwatch runs"), "{end:?}");
+    let said = ambiguous(program, &run).await;
+    assert!(said["error"]["message"].as_str().unwrap().contains("look at midwatch runs"), "{said:#}");
     proxy.holds.store(false, Ordering::Release);
     world.configure(&direct, POLICY);
-    let resumed = world.midwatch(&["resume", &run, "--json"]).await;
-    assert_eq!(
-        (resumed.code, &resumed.json()["run"]["rows_applied"]),
-        (0, &planned.rows.into()),
-        "{resumed:?}"
-    );
+    is_resumed(&world, &run, planned.rows).await;
     world.drop().await;
 }
 
@@ -125,21 +133,12 @@ async fn a_resume_whose_commit_has_no_answer_names_its_run() {
     proxy.holds.store(true, Ordering::Release);
     world.disarm().await;
     until("the run is taken over", async || entries(&world, &run, "resumed").await == "1").await;
-    let end = program.end().await;
-    assert_eq!(end.code, 8, "{end:?}");
-    let said = end.json();
-    assert_eq!((&said["run"]["id"], &said["run"]["outcome"]), (&run.as_str().into(), &"ambiguous".into()));
-    assert_eq!(said["error"]["ambiguous"], true, "{end:?}");
+    let said = ambiguous(program, &run).await;
     let hint = said["error"]["hint"].as_str().unwrap();
-    assert!(hint.contains(&format!("midwatch resume {run}")), "{end:?}");
+    assert!(hint.contains(&format!("midwatch resume {run}")), "{said:#}");
     proxy.holds.store(false, Ordering::Release);
     world.configure(&direct, POLICY);
-    let resumed = world.midwatch(&["resume", &run, "--json"]).await;
-    assert_eq!(
-        (resumed.code, &resumed.json()["run"]["rows_applied"]),
-        (0, &planned.rows.into()),
-        "{resumed:?}"
-    );
+    is_resumed(&world, &run, planned.rows).await;
     world.drop().await;
 }
 

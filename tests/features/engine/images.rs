@@ -46,9 +46,15 @@ insert into w values
   ('New', '', 9, row('n', null), array[row('n', '{}')::pair], 'n=>1', '{{{7}}}', '[1,1]', '01', e'\r', 1)"#;
 
 async fn world() -> World {
-    let world = World::on(Database::empty().await, "profile = \"p.toml\"\nenvironment = \"demo\"");
-    std::fs::write(world.file("p.toml"), PROFILE).unwrap();
-    world.sql(TABLES).await;
+    prepared(PROFILE, TABLES).await
+}
+
+/// A database with these tables, this profile, and a journal.
+async fn prepared(profile: &str, tables: &str) -> World {
+    let config = "profile = \"p.toml\"\nenvironment = \"demo\"\n[policy]\nmax_active_sessions = 1000\nmax_lock_waits = 1000";
+    let world = World::on(Database::empty().await, config);
+    std::fs::write(world.file("p.toml"), profile).unwrap();
+    world.sql(tables).await;
     let init = world.plan("init.json", &["init"]);
     world.applied("init.json", &init);
     world
@@ -112,20 +118,13 @@ set = { day = "t.day + 365" }
 /// At 4eabe32 it was 571 bytes for one changed date: the whole row, by name, in a row of its own.
 #[tokio::test]
 async fn a_changed_date_takes_few_bytes() {
-    let world = World::on(
-        Database::empty().await,
-        "profile = \"p.toml\"\nenvironment = \"demo\"\n[policy]\nmax_active_sessions = 1000\nmax_lock_waits = 1000",
-    );
-    std::fs::write(world.file("p.toml"), DATES).unwrap();
-    world
-        .sql(
+    let world = prepared(
+        DATES,
             "create table t (id bigint primary key, day date not null, a text, b text, c uuid, d timestamptz, e int, f numeric);
              insert into t select 7000000 + n, date '2025-01-01' + (n * 7919 % 300)::int, md5(n::text), md5((n + 1)::text),
                md5(n::text)::uuid, now(), n, n / 7.0 from generate_series(1, 20000) n; analyze t",
-        )
-        .await;
-    let init = world.plan("init.json", &["init"]);
-    world.applied("init.json", &init);
+    )
+    .await;
     let plan = world.plan("p.json", &["backfill"]);
     assert_eq!(plan["rows"], 20_000);
     world.applied("p.json", &plan);
@@ -153,17 +152,13 @@ set = { v = "1" }
 /// Which old values a CHECK refuses depends on columns that no image has.
 #[tokio::test]
 async fn a_check_is_asked_with_the_columns_that_were_not_changed() {
-    let world = World::on(Database::empty().await, "profile = \"p.toml\"\nenvironment = \"demo\"");
-    std::fs::write(world.file("p.toml"), CHECKED).unwrap();
-    world
-        .sql(
-            "create table t (id int primary key, v int, spared bool);
+    let world = prepared(
+        CHECKED,
+        "create table t (id int primary key, v int, spared bool);
              insert into t values (1, -1, true), (2, -2, false), (3, -3, false), (4, 4, false);
              alter table t add constraint sign check (v > 0 or spared) not valid",
-        )
-        .await;
-    let init = world.plan("init.json", &["init"]);
-    world.applied("init.json", &init);
+    )
+    .await;
     let plan = world.plan("p.json", &["backfill"]);
     let run = world.applied("p.json", &plan);
     let inverse = world.undo("u.json", run["id"].as_str().unwrap());
