@@ -70,6 +70,7 @@ async fn hours_ago(desk: &Desk, run: &str) -> Value {
 }
 
 /// A run of `desk` that cannot be undone, interrupted hours ago on production, and a colleague who trusts its key.
+#[cfg(feature = "tui")]
 async fn irreversible(desk: &Desk, other: &Desk, policy: &str) -> (String, Value) {
     desk.configure_as("production", "headless_irreversible = true\n");
     let fix = desk.applied("fix.json", &["plan", "fix", "duplicate_clock_in"]);
