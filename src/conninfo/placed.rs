@@ -12,7 +12,11 @@ const FILES: [&str; 5] = ["sslrootcert", "sslcert", "sslkey", "sslcrl", "passfil
 /// A connection string whose relative files start at `base`: a later parameter replaces an earlier one. One that cannot be read
 /// stays as it is.
 pub fn placed(text: &str, base: &Path) -> String {
+    // A lone backslash at the end says nothing, and would quote what is added.
     let mut out = text.to_owned();
+    if !is_url(text) && text.bytes().rev().take_while(|b| *b == b'\\').count() % 2 == 1 {
+        out.pop();
+    }
     let pairs = parse(text).unwrap_or_default();
     for name in FILES {
         let file = pairs.iter().rev().find(|(n, _)| n == name).map(|(_, value)| value.as_str());
@@ -54,6 +58,10 @@ mod tests {
             let absolute = format!("postgres://h/d?{name}=/f");
             assert_eq!(placed(&absolute, Path::new("/b")), absolute);
         }
+        assert_eq!(
+            placed(r"sslcert=/f sslkey=k\\ password=a\", Path::new("/b")),
+            r"sslcert=/f sslkey=k\\ password=a sslkey='/b/k\\'"
+        );
         for text in
             ["postgres://h/d?sslrootcert=system", "host=h passfile=''", "env:NAME", "postgres://u:?@h"]
         {

@@ -46,15 +46,11 @@ impl JournalCopyFiles {
         self.dir.as_ref().map(|dir| place_of(dir, target))
     }
 
-    /// Changes the mark; whoever calls holds the lock.
+    /// Changes the mark of a journal that has its entry; whoever calls holds the lock.
     fn change_mark(&self, target: &Identity, path: &Path, change: impl FnOnce(&mut Mark)) -> Result<()> {
         let mut mark = self.mark(target)?.unwrap_or_default();
         change(&mut mark);
-        // By whichever way it is reached next: it was seen where it was seen first.
-        let knows_more = target.system_identifier.is_some() && mark.is_at(target);
-        if mark.seen.is_none() || knows_more {
-            mark.seen = Some(target.clone());
-        }
+        mark.found_at(target);
         // What the copy's last line says is not in the mark's own file yet.
         if matches!(read_mark(path), Ok(Some(Ok(saved))) if saved == mark) {
             return Ok(());
@@ -250,7 +246,8 @@ impl JournalCopy for JournalCopyFiles {
 
     fn saw(&self, target: &Identity, seq: i64, hash: &str) -> Result<()> {
         let Some(path) = self.path(target) else { return Ok(()) };
-        if matches!(read_mark(&path), Ok(Some(Ok(mark))) if mark.seq >= seq && mark.seen.is_some()) {
+        if matches!(read_mark(&path), Ok(Some(Ok(mark))) if mark.seq >= seq && mark.seen.is_some() && mark.is_at(target))
+        {
             return Ok(());
         }
         let fail = |e: std::io::Error| failed("keep how far the journal was seen, beside", &path, &e);

@@ -223,7 +223,7 @@ impl World {
 }
 
 /// Nothing of the journal was altered and all of it was read. That its template was made by another installation, whose key
-/// nobody has confirmed here, is all that is not known.
+/// is not confirmed here, is all that is not known.
 pub(crate) fn unaltered(verified: &Run) {
     let journal = &verified.json()["journal"];
     // The triggers of these tests are there, and it says so.

@@ -140,6 +140,44 @@ async fn a_copy_of_the_disk_at_another_address_touches_nothing_of_the_original()
     assert_eq!(bytes(&original), before, "what was seen of the original was set aside");
 }
 
+/// At 62e8be7 a journal that was seen at one address, worked on through another one of the same server (a name, its number, a
+/// socket) and cut, was changed there without a word, and `journal verify` said nothing.
+#[tokio::test]
+async fn a_cut_is_noticed_at_each_address_that_was_used() {
+    let desk = Desk::new().await;
+    desk.applied("first.json", &EIGHT);
+    as_seen(&desk, "address", "first.example:5432/shop");
+    let second = desk.applied("second.json", &EIGHT);
+    verified(&desk, 0);
+    older(&desk, &second).await;
+    let found = verified(&desk, 1);
+    assert!(found["findings"].to_string().contains("it was cut"), "{found:#}");
+    let (plan, before) = (desk.plan("third.json", &EIGHT), runs(&desk).await);
+    let (code, value) = desk.apply("third.json", &plan);
+    assert_eq!((code, runs(&desk).await), (3, before), "{value:#}");
+}
+
+/// At 62e8be7 a machine that had only verified a journal said nothing at another address of the same server when it was cut.
+#[tokio::test]
+async fn who_only_verifies_notices_a_cut_at_another_address() {
+    let desk = Desk::new().await;
+    desk.applied("first.json", &EIGHT);
+    let second = desk.applied("second.json", &EIGHT);
+    let auditor = desk.another();
+    verified(&auditor, 5);
+    let fingerprint = desk.json(&["key", "export"]).1["keys"][0]["fingerprint"].as_str().unwrap().to_owned();
+    assert_eq!(auditor.json(&["key", "trust", &fingerprint]).0, 0);
+    verified(&auditor, 0);
+    older(&desk, &second).await;
+    for path in kept(&auditor).iter().filter(|p| p.extension().is_some_and(|e| e == "json")) {
+        let mut mark: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+        mark["seen"]["address"] = json!("first.example:5432/shop");
+        std::fs::write(path, mark.to_string()).unwrap();
+    }
+    let found = verified(&auditor, 5);
+    assert!(found["unknown"].to_string().contains("was seen at first.example"), "{found:#}");
+}
+
 /// At 03c73d6 a backup from before the upgrade that brought signatures, restored and worked on with the old version past the
 /// first signed entry, was "not signed any more: altered" for ever, accepted or not.
 #[tokio::test]

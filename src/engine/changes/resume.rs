@@ -115,7 +115,7 @@ impl Engine {
                 note.clone(),
                 format!(
                     "nothing was done: compare it with midwatch key export there, then midwatch key trust {fingerprint}; \
-                     where nobody knows that key, {undo}"
+                     where that key is unknown, {undo}"
                 ),
             )),
             _ => None,

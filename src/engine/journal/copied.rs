@@ -24,6 +24,8 @@ pub(super) struct CopyCheck {
     place: Option<String>,
     entries: BTreeMap<i64, CopiedEntry>,
     mark: Option<Mark>,
+    /// What was seen at another address of a server that says the same of itself, and is not here.
+    same_server: Option<Mark>,
     /// What was seen on other servers, and that it is here.
     elsewhere: Vec<(Mark, bool)>,
     /// The same at this address, when another server was there.
@@ -51,10 +53,10 @@ impl CopyCheck {
         standby: bool,
     ) -> Self {
         let mut out = Self { is_passing: copy.is_passing(), standby, ..Self::default() };
-        let others = copy.elsewhere(target).into_iter().chain(elsewhere.cloned());
-        (out.before, out.elsewhere) =
-            others.map(|mark| (mark, false)).partition(|(mark, _)| mark.is_at(target));
-        if elsewhere.is_some() {
+        let others = copy.elsewhere(target).into_iter().map(|mark| (mark, false));
+        (out.before, out.elsewhere) = others.partition(|(mark, _)| mark.is_at(target));
+        if let Some(mark) = elsewhere {
+            out.same_server = Some(mark.clone());
             return out;
         }
         match copy.mark(target) {
@@ -130,8 +132,12 @@ impl CopyCheck {
                 format!("entry {seq} ({}) is in the copy and not in the journal", entry.kind)
             });
             self.findings.extend(strange);
-            if self.mark.is_none() && self.last == 0 && self.own > 0 {
-                self.nothing_is_kept(&mut unknown);
+            match &self.same_server {
+                Some(mark) => unknown.push(not_here_text(mark)),
+                None if self.mark.is_none() && self.last == 0 && self.own > 0 => {
+                    self.nothing_is_kept(&mut unknown);
+                }
+                None => {}
             }
         }
         let replaced = if read_to_end && self.mark.is_none() { self.replaced() } else { vec![] };
@@ -158,14 +164,7 @@ impl CopyCheck {
         if self.elsewhere.iter().chain(&self.before).any(|(_, is_here)| *is_here) {
             return;
         }
-        let at = |mark: &Mark| mark.seen.as_ref().map_or_else(String::new, |seen| seen.address.clone());
-        unknown.extend(self.elsewhere.iter().map(|(mark, _)| {
-            format!(
-                "entry {} was seen at {} and is not here: this is a copy of that database, or was restored",
-                mark.seq,
-                at(mark)
-            )
-        }));
+        unknown.extend(self.elsewhere.iter().map(|(mark, _)| not_here_text(mark)));
         match (self.is_passing, self.elsewhere.is_empty() && self.before.is_empty()) {
             (true, _) => unknown.push(format!(
                 "{}; the key outlives the state directory (MIDWATCH_KEY_FILE)",
@@ -182,6 +181,15 @@ fn replaced_text(seq: i64) -> String {
     format!(
         "entry {seq} is not the one that was seen here: the chain was computed anew, or an older state was restored (a \
          failover to a standby that lagged is one)"
+    )
+}
+
+/// What was seen at another address is not in this journal.
+fn not_here_text(mark: &Mark) -> String {
+    let at = mark.seen.as_ref().map_or("another address", |seen| seen.address.as_str());
+    format!(
+        "entry {} was seen at {at} and is not here: this is a copy of that database, or it was cut or restored",
+        mark.seq
     )
 }
 
@@ -410,8 +418,9 @@ pub(in crate::engine) async fn made_ready(
     target: &Identity,
 ) -> Result<Vec<String>> {
     let mut said = Vec::new();
-    if matches!(seen_elsewhere(facts, copy, target).await, Ok(Some(_))) {
+    if let Some(mark) = seen_elsewhere(facts, copy, target).await? {
         copy.part(target)?;
+        said.push(format!("{}; from now on this one is told from it by its address", not_here_text(&mark)));
     }
     said.extend(copy.ready(target)?);
     let copied = copy.read(target)?.unwrap_or_default();

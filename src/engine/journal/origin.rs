@@ -30,7 +30,7 @@ pub enum PlanOrigin {
         /// What is lacking.
         why: String,
     },
-    /// Another one, whose key nobody has confirmed here, has a part in it.
+    /// Another one, whose key is not confirmed here, has a part in it.
     Unconfirmed {
         /// Its fingerprint.
         fingerprint: String,
@@ -56,7 +56,7 @@ impl PlanOrigin {
                 "the journal's plan carries no signature of this installation ({why}): read all of it"
             )),
             Self::Unconfirmed { why, .. } => Some(format!(
-                "the journal's plan is not confirmed by who is known here ({why}): read all of it"
+                "the key that signed the journal's plan is not confirmed here ({why}): read all of it"
             )),
             Self::Altered { why } => Some(format!(
                 "the journal does not say what was written ({why}): nothing in it confirms its plan; read all of it"
@@ -242,7 +242,7 @@ impl<'a> JudgedEntries<'a> {
             Standing::Trusted => PlanOrigin::Trusted { who },
             Standing::Unconfirmed => PlanOrigin::Unconfirmed {
                 fingerprint: signed.by.clone(),
-                why: format!("installation {who} has written {what}, whose key nobody has confirmed here"),
+                why: format!("installation {who} has written {what}, whose key is not confirmed here"),
             },
         }
     }
@@ -269,10 +269,7 @@ impl<'a> JudgedEntries<'a> {
         let (why, elsewhere) = match (self.signed_elsewhere(entry), &entry.signed) {
             (Some(Standing::Unconfirmed), Some(signed)) => {
                 let key = &signed.by;
-                (
-                    format!("{why}, with a key that nobody has confirmed here (midwatch key trust {key})"),
-                    false,
-                )
+                (format!("{why}, with a key that is not confirmed here (midwatch key trust {key})"), false)
             }
             (standing, _) => (why, standing.is_some()),
         };

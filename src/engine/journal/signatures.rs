@@ -469,7 +469,7 @@ impl<'k, 's> Signatures<'k, 's> {
             .map(|w| {
                 let (entries, are) = if w.entries == 1 { ("entry", "is") } else { ("entries", "are") };
                 format!(
-                    "{} {entries} {are} signed by installation {}, whose key nobody has confirmed here: midwatch key trust {}",
+                    "{} {entries} {are} signed by installation {}, whose key is not confirmed here: midwatch key trust {}",
                     w.entries, w.who, w.fingerprint
                 )
             })

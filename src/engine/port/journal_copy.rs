@@ -1,6 +1,6 @@
 //! The journal's copy on the operator's machine: the entries that this machine has written.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -72,11 +72,27 @@ pub struct Mark {
     /// The database whose journal it is, as it was then; none: an earlier version wrote the mark.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen: Option<Identity>,
+    /// Other addresses at which the server says the same of itself, and had the entry that was the highest then.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub also_at: BTreeSet<String>,
 }
 
 impl Mark {
-    /// It was made where this address leads.
+    /// The journal was seen where this address leads.
     pub fn is_at(&self, target: &Identity) -> bool {
-        self.seen.as_ref().is_none_or(|seen| seen.address == target.address)
+        let first = self.seen.as_ref().is_none_or(|seen| seen.address == target.address);
+        first || self.also_at.contains(&target.address)
+    }
+
+    /// Its entry is in the journal that this address leads to: from now on it is missed there.
+    pub fn found_at(&mut self, target: &Identity) {
+        match &mut self.seen {
+            Some(seen) if seen.address != target.address => {
+                self.also_at.insert(target.address.clone());
+            }
+            // Another role may see less of the server.
+            Some(_) if target.system_identifier.is_none() => {}
+            seen => *seen = Some(target.clone()),
+        }
     }
 }

@@ -13,7 +13,9 @@ use crate::engine::model::profile::Profile;
 use crate::engine::model::report::{CheckId, Finding, Note, Report, Sample, Severity};
 use crate::engine::model::target::Environment;
 use crate::engine::port::reader::Fut;
-use crate::features::roles::facts::{KIND, PathFacts, PathRoles, ReaderFacts, SchemaCreator, TransportFacts};
+use crate::features::roles::facts::{
+    CreateRight, KIND, PathFacts, PathRoles, ReaderFacts, SchemaCreator, TransportFacts,
+};
 use crate::features::roles::finding_kind::RoleFinding;
 use crate::features::roles::{dialects, texts};
 
@@ -100,9 +102,20 @@ fn severity(environment: Environment) -> Severity {
     }
 }
 
-/// The same where what could be done with it is less.
-fn milder(severity: Severity) -> Severity {
-    if severity == Severity::Critical { Severity::Warning } else { Severity::Info }
+/// A schema whose owner alone can create in it is as applications have them: milder, unless its names are found with rights
+/// that reach beyond rows.
+fn severity_of_creators(
+    environment: Environment,
+    creators: &[&SchemaCreator],
+    might: &PathRoles,
+) -> Severity {
+    let severity = severity(environment);
+    let of_its_owner = creators.iter().all(|c| c.right == CreateRight::Owner) && might.powerful.is_empty();
+    match severity {
+        Severity::Critical if of_its_owner => Severity::Warning,
+        Severity::Warning if of_its_owner => Severity::Info,
+        severity => severity,
+    }
 }
 
 fn finding(severity: Severity, id: &CheckId, what: &str, message: String, sample: Vec<Sample>) -> Finding {
@@ -136,8 +149,6 @@ async fn search_path(cx: &CheckCx<'_>, id: &CheckId) -> Result<Report> {
     let mut tx = cx.read().await?;
     let mut creators: Vec<SchemaCreator> = tx.fetch(&sql).await?;
     let might: PathRoles = tx.one(&dialect.might(&cx.server.role)).await?;
-    let severity = severity(cx.environment);
-    let severity = if might.powerful.is_empty() { milder(severity) } else { severity };
     for creator in &mut creators {
         creator.revocation = dialect.revocation(creator, &cx.server.database);
     }
@@ -149,6 +160,7 @@ async fn search_path(cx: &CheckCx<'_>, id: &CheckId) -> Result<Report> {
             let what = format!("{}/{schema}", RoleFinding::Creators.word());
             let rows = creators.iter().map(|c| sample(c)).collect();
             let message = texts::creators(schema, &creators, &might.powerful);
+            let severity = severity_of_creators(cx.environment, &creators, &might);
             findings.push(finding(severity, id, &what, message, rows));
         }
     }

@@ -33,7 +33,8 @@ pub struct PathFacts {
 /// Roles that names of the profile are found with: the one that looks, and the one that changes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PathRoles {
-    /// Of these, the superusers, their members, and those that reach files, programs or sessions of others.
+    /// Of these, those whose rights reach beyond rows of their own: superusers, what makes roles, passes policies, replicates
+    /// or writes everything, what reaches files, programs or sessions of others, and members of all these.
     pub powerful: Vec<String>,
 }
 

@@ -25,12 +25,14 @@ select current_user::text as role,
              where rolname in (POWERS)
                and pg_has_role(current_user, oid, 'member') order by 1) as powers";
 
+// An attribute counts where a member can change to the role that has it.
 const MIGHT: &str = "
 select array(
   select r.rolname::text from pg_roles r
   where r.rolname in (current_user, $1)
     and exists (select from pg_roles p
-                where (p.rolsuper or p.rolname in (POWERS))
+                where (p.rolsuper or p.rolcreaterole or p.rolbypassrls or p.rolreplication
+                       or p.rolname in (POWERS, 'pg_write_all_data'))
                   and pg_has_role(r.oid, p.oid, 'member'))
   order by 1) as powerful";
 

@@ -65,7 +65,7 @@ pub(super) fn path_ok(facts: &PathFacts) -> String {
 
 pub(super) fn exposed(transport: Transport, accepted: bool) -> String {
     let accepted = if accepted { "; accepted by insecure = true" } else { "" };
-    format!("connection: {transport}; who is between can read and alter what is sent{accepted}")
+    format!("connection: {transport}; what is sent can be read and altered on the way{accepted}")
 }
 
 pub(super) fn verify(remedy: &str) -> String {

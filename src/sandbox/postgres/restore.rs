@@ -249,7 +249,7 @@ impl Archive<'_> {
         let what = "make the target's definitions in the sandbox";
         let (done, said) = programs::ran(restore, what, self.patience).await?;
         let errors = not_made(&said);
-        if !done && errors.is_empty() {
+        if !done && (errors.is_empty() || was_interrupted(&said)) {
             return Err(programs::failed(what, &said));
         }
         out.not_made = errors.into_iter().filter(|e| !e.was_there()).collect();
@@ -283,6 +283,13 @@ fn not_made(said: &str) -> Vec<NotMade> {
         }
     }
     out
+}
+
+/// Did the server end the session, or the program the work? Then what comes after was not tried. An error of the server's in
+/// one entry has its word, as every message of `pg_restore`'s is in English here.
+fn was_interrupted(said: &str) -> bool {
+    let mut errors = said.lines().filter_map(|line| line.strip_prefix("pg_restore: error: "));
+    errors.any(|error| !error.contains("ERROR:"))
 }
 
 #[cfg(test)]
@@ -335,6 +342,19 @@ mod tests {
         };
         let (there, not): (Vec<_>, Vec<_>) = not_made(said).into_iter().partition(NotMade::was_there);
         assert_eq!((there.len(), not), (1, vec![wanted]));
+    }
+
+    #[test]
+    fn a_session_that_was_ended_is_no_error_of_one_entry() {
+        let error =
+            |what: &str| format!("pg_restore: error: could not execute query: {what}\nCommand was: …\n");
+        assert!(!was_interrupted(&error("ERROR:  no")));
+        // A function of the target's that ends its own session, behind an error that is one.
+        for what in
+            ["FATAL:  terminating connection due to administrator command", "no connection to the server"]
+        {
+            assert!(was_interrupted(&(error("ERROR:  no") + &error(what))), "{what}");
+        }
     }
 
     #[test]

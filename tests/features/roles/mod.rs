@@ -70,10 +70,9 @@ async fn who_can_create_in_the_search_path_is_named_and_its_statements_end_it() 
          grant create on schema public to public",
     )
     .await;
-    // What is found as theirs runs with the rights of a role that only looks.
     let looking = engine(&as_role(&database, "roles_looks"), PROFILE).await;
     let report = observe(&looking, "roles/search-path").await;
-    assert_eq!((report.status.word(), report.findings.len()), ("warn", 2), "{report:?}");
+    assert_eq!((report.status.word(), report.findings.len()), ("fail", 2), "{report:?}");
     assert!(!report.findings[0].message.contains("with the rights of"), "{report:?}");
     let engine = engine(&database.url(), PROFILE).await;
     let report = observe(&engine, "roles/search-path").await;
@@ -91,6 +90,20 @@ async fn who_can_create_in_the_search_path_is_named_and_its_statements_end_it() 
     }
     let report = observe(&engine, "roles/search-path").await;
     assert_eq!((report.status.word(), report.findings.len()), ("ok", 0), "{report:?}");
+}
+
+/// An application's schema is owned by its role: that is a warning, unless who reads or changes could do more than it.
+#[tokio::test]
+async fn the_owner_of_a_schema_alone_is_a_warning_where_nobody_has_more_rights() {
+    let database = prepared("create schema app authorization roles_owns").await;
+    for (role, attribute, status) in
+        [("roles_owner_looks", "", "warn"), ("roles_owner_creates", "createrole", "fail")]
+    {
+        let role_is = format!("drop role if exists {role}; create role {role} login {attribute}");
+        database.owner().await.execute_script(&role_is).await.unwrap();
+        let report = observe(&engine(&as_role(&database, role), PROFILE).await, "roles/search-path").await;
+        assert_eq!((report.status.word(), report.findings.len()), (status, 1), "{report:?}");
+    }
 }
 
 /// Who may create a schema in the database may create one that the path names and nobody has.

@@ -58,7 +58,7 @@ pub(in crate::dialect::postgres) fn own(digest: String, what: impl FnOnce() -> S
     if !digest.ends_with(OTHERS) {
         return Ok(digest);
     }
-    let message = format!("{} were there before it: somebody has altered the journal", what());
+    let message = format!("{} were there before it: the journal was altered", what());
     Err(Error::new(Class::Refused, message).hint("nothing of it was written; midwatch journal verify"))
 }
 

@@ -48,9 +48,7 @@ impl PgWriter {
                 Class::Refused,
                 format!("the planned rows of run {run} are not those of its intent"),
             )
-            .hint(
-                "somebody has altered the journal: midwatch journal verify; undo takes back what was done",
-            ));
+            .hint("the journal was altered: midwatch journal verify; undo takes back what was done"));
         }
         Ok(())
     }
@@ -72,7 +70,7 @@ impl PgWriter {
             said: get("said"),
         };
         Err(Error::new(Class::Refused, altered.text())
-            .hint("somebody has altered the journal: midwatch journal verify"))
+            .hint("the journal was altered: midwatch journal verify"))
     }
 
     /// The entries before ours must be those that were judged: nobody has added or altered one meanwhile. What comes after

@@ -182,7 +182,7 @@ impl Watchdog {
             self.refused = true;
             return Ok(());
         }
-        let why = why.map_or_else(|| "nobody knows why".to_owned(), |e| e.message);
+        let why = why.map_or_else(|| "the reason is unknown".to_owned(), |e| e.message);
         let what = format!("the watch over this session ended before it was at work: {why}");
         Err(Error::new(Class::Failed, what).sqlstate(LOCKED).hint("no lock was asked for"))
     }
