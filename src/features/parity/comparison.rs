@@ -10,6 +10,7 @@ use crate::engine::model::comparison::{ComparedColumns, KeySpan};
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::identity::Identity;
 use crate::engine::model::key_ranges::RangeCut;
+use crate::engine::model::name::Relation;
 use crate::engine::model::profile::Twin;
 use crate::engine::model::report::{CheckId, Report, Severity};
 use crate::engine::port::compare_sql::CompareSql;
@@ -504,7 +505,7 @@ pub(crate) async fn alone(
     cleaned: Option<&Twin>,
 ) -> Result<Report> {
     let (mut tx, source) = SnapshotSource::hold(cx).await?;
-    let partitioned = catalog::table(&mut *tx, source.rows, table).await?;
+    let (_, partitioned) = catalog::tables(&mut *tx, source.rows, (None, &Relation::parse(table))).await?;
     let layout: Layout = partitions::layout(&mut *tx, &partitioned).await?;
     let columns = ComparedColumns::default();
     let twin = Twin { partitioned: table.to_owned(), ..Twin::default() };

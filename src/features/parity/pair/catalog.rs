@@ -28,6 +28,7 @@ impl TwinTable {
 
 #[derive(Deserialize)]
 struct Resolved {
+    name: String,
     oid: i64,
     relation: String,
     owner: String,
@@ -35,24 +36,42 @@ struct Resolved {
 
 // Everything with its schema: the path that it is asked under is the profile's.
 const RESOLVE: &str = "
-select c.oid::pg_catalog.int8 as oid, pg_catalog.format('%I.%I', n.nspname, c.relname) as relation,
+select t.name, c.oid::pg_catalog.int8 as oid, pg_catalog.format('%I.%I', n.nspname, c.relname) as relation,
        pg_catalog.pg_get_userbyid(c.relowner)::pg_catalog.text as owner
-from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid operator(pg_catalog.=) c.relnamespace
-where c.oid operator(pg_catalog.=) pg_catalog.to_regclass($1)::pg_catalog.oid";
+from pg_catalog.unnest($1::pg_catalog.text[]) t(name)
+join pg_catalog.pg_class c on c.oid operator(pg_catalog.=) pg_catalog.to_regclass(t.name)::pg_catalog.oid
+join pg_catalog.pg_namespace n on n.oid operator(pg_catalog.=) c.relnamespace";
 
-pub(crate) async fn table(tx: &mut dyn ReadTx, sql: &dyn CompareSql, name: &str) -> Result<TwinTable> {
-    let quoted = Relation::parse(name).to_string();
-    let found: Vec<Resolved> =
-        tx.fetch(&ProfileSql::names(RESOLVE).bind([Param::Text(Some(quoted.clone()))])).await?;
-    let Some(resolved) = found.into_iter().next() else {
-        return Err(Error::unobserved(format!("this database has no table {quoted}"))
+/// Both tables, of which there may be the second alone. The names first: what is asked of the profile's path is asked at once.
+pub(crate) async fn tables(
+    tx: &mut dyn ReadTx,
+    sql: &dyn CompareSql,
+    (first, second): (Option<&Relation>, &Relation),
+) -> Result<(Option<TwinTable>, TwinTable)> {
+    let names = first.into_iter().chain([second]).map(Relation::to_string).collect();
+    let found: Vec<Resolved> = tx.fetch(&ProfileSql::names(RESOLVE).bind([Param::Texts(names)])).await?;
+    let first = match first {
+        Some(name) => Some(described(tx, sql, &found, name).await?),
+        None => None,
+    };
+    Ok((first, described(tx, sql, &found, second).await?))
+}
+
+async fn described(
+    tx: &mut dyn ReadTx,
+    sql: &dyn CompareSql,
+    found: &[Resolved],
+    name: &Relation,
+) -> Result<TwinTable> {
+    let name = name.to_string();
+    let Some(Resolved { oid, relation, owner, .. }) = found.iter().find(|r| r.name == name) else {
+        return Err(Error::unobserved(format!("this database has no table {name}"))
             .hint("the profile names it: is it the right profile, database and search_path?"));
     };
-    let columns: Vec<ComparedColumn> =
-        tx.fetch(&sql.columns_of(&Relation::parse(&resolved.relation))).await?;
+    let columns: Vec<ComparedColumn> = tx.fetch(&sql.columns_of(&Relation::parse(relation))).await?;
     let casts = columns.iter().map(|c| (c.name.as_str(), c.foreign_cast.as_deref()));
-    ForeignCast::refuse_any(&resolved.relation, casts)?;
-    Ok(TwinTable { relation: resolved.relation, oid: resolved.oid, owner: resolved.owner, columns })
+    ForeignCast::refuse_any(relation, casts)?;
+    Ok(TwinTable { relation: relation.clone(), oid: *oid, owner: owner.clone(), columns })
 }
 
 // As above.

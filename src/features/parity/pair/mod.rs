@@ -110,15 +110,12 @@ pub(crate) async fn renamed(tx: &mut dyn ReadTx, twins: &[Twin]) -> Result<Vec<R
 pub(crate) async fn pair(tx: &mut dyn ReadTx, sql: &dyn CompareSql, twin: &Twin) -> Result<TwinTables> {
     let standing = standing(tx, twin).await?;
     let (legacy, partitioned) = match standing {
-        SwitchState::Before => (Some(twin.legacy.clone()), &twin.partitioned),
-        SwitchState::Switched => (Some(retired_name(twin).to_string()), &twin.legacy),
+        SwitchState::Before => (Some(Relation::parse(&twin.legacy)), &twin.partitioned),
+        SwitchState::Switched => (Some(retired_name(twin)), &twin.legacy),
         SwitchState::Cleaned => (None, &twin.legacy),
     };
-    let legacy = match legacy {
-        Some(name) => Some(catalog::table(tx, sql, &name).await?),
-        None => None,
-    };
-    let partitioned = catalog::table(tx, sql, partitioned).await?;
+    let names = (legacy.as_ref(), &Relation::parse(partitioned));
+    let (legacy, partitioned) = catalog::tables(tx, sql, names).await?;
     if legacy.as_ref().is_some_and(|l| l.oid == partitioned.oid) {
         return Err(Error::unobserved(format!(
             "{} is both sides of the twin {}",
