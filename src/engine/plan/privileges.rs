@@ -4,8 +4,8 @@
 use crate::engine::model::change::RowChange;
 use crate::engine::model::error::Result;
 use crate::engine::model::preflight::{Preflight, Ready};
-use crate::engine::model::query::{AnySql, ProfileSql};
-use crate::engine::port::reader::{ReadOptions, Reader};
+use crate::engine::model::query::Sql;
+use crate::engine::port::reader::{ReadOptions, ReadTx, Reader};
 use crate::engine::port::row_sql::{CheckMethod, CheckedStatement};
 
 /// How far the server looks at a statement.
@@ -42,11 +42,10 @@ pub(in crate::engine) async fn check_inverse(
 
 async fn planned(facts: &dyn Reader, change: &RowChange, how: Looked) -> (usize, Vec<(Ready, String)>) {
     let (mut fine, mut wrong) = (0, Vec::new());
-    for CheckedStatement { what, sql, method } in facts.dialect().checked_statements(change) {
-        let answer = match method {
-            CheckMethod::Explain if how == Looked::Planned => ask(facts, (&sql).into()).await.map(drop),
-            CheckMethod::Explain | CheckMethod::Prepare => prepared(facts, &sql).await,
-        };
+    let mut open = None;
+    for statement in facts.dialect().checked_statements(change) {
+        let answer = looked_at(facts, &mut open, &statement, how).await;
+        let what = statement.what;
         match answer {
             Ok(()) => fine += 1,
             // It speaks of the statement or the role, not of the moment: the run would meet it too.
@@ -57,9 +56,14 @@ async fn planned(facts: &dyn Reader, change: &RowChange, how: Looked) -> (usize,
     (fine, wrong)
 }
 
+async fn ask(facts: &dyn Reader, sql: &Sql) -> Result<Option<String>> {
+    let mut tx = facts.begin(ReadOptions::default()).await?;
+    Ok(tx.texts(sql).await?.pop().flatten())
+}
+
 async fn needed(facts: &dyn Reader) -> Option<Preflight> {
     let need = facts.dialect().batch_requirement()?;
-    Some(match ask(facts, (&need.sql).into()).await {
+    Some(match ask(facts, &need.sql).await {
         Ok(Some(may)) if may == "true" => Preflight::new(need.id, Ready::Ok, need.fine),
         Ok(Some(_)) => Preflight::new(need.id, Ready::Fail, need.lacking),
         Ok(None) => Preflight::new(need.id, Ready::Unknown, "the server gave no answer"),
@@ -67,13 +71,22 @@ async fn needed(facts: &dyn Reader) -> Option<Preflight> {
     })
 }
 
-/// An error ends a transaction: each has its own.
-async fn ask(facts: &dyn Reader, sql: AnySql<'_>) -> Result<Option<String>> {
-    let mut tx = facts.begin(ReadOptions::default()).await?;
-    Ok(tx.texts(sql).await?.pop().flatten())
-}
-
-async fn prepared(facts: &dyn Reader, sql: &ProfileSql) -> Result<()> {
-    let mut tx = facts.begin(ReadOptions::default()).await?;
-    tx.parse(sql).await
+/// In the transaction that is open: its session is closed after it, and a session for each statement takes longer than the
+/// statements. An error ends a transaction: the next statement has another one.
+async fn looked_at(
+    facts: &dyn Reader,
+    open: &mut Option<Box<dyn ReadTx>>,
+    CheckedStatement { sql, method, .. }: &CheckedStatement,
+    how: Looked,
+) -> Result<()> {
+    let mut tx = match open.take() {
+        Some(tx) => tx,
+        None => facts.begin(ReadOptions::default()).await?,
+    };
+    match method {
+        CheckMethod::Explain if how == Looked::Planned => tx.texts(sql).await.map(drop)?,
+        CheckMethod::Explain | CheckMethod::Prepare => tx.parse(sql).await?,
+    }
+    *open = Some(tx);
+    Ok(())
 }
