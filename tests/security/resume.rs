@@ -139,7 +139,7 @@ async fn another_installation_confirms_what_it_goes_on_with() {
     assert_eq!((code, desk.value(&changed).await.as_str()), (3, "8"), "{value:#}");
     assert_eq!(value["plan"]["digest"], plan["digest"], "the plan is shown: {value:#}");
     let why = value["error"]["message"].as_str().unwrap();
-    assert!(why.contains("nobody has confirmed"), "{why}");
+    assert!(why.contains("not confirmed here"), "{why}");
     let (_, exported) = desk.json(&["key", "export"]);
     let key = exported["keys"][0]["fingerprint"].as_str().unwrap();
     let (code, value) = other.json(&["key", "trust", key]);
