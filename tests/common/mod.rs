@@ -80,11 +80,16 @@ pub(crate) async fn demo_database(system: &str, rows: u64) -> (Database, Manifes
         loaded.insert(template.clone(), part);
     }
     let manifest = loaded[&template].clone();
-    let database = Database::from_template(Some(&template)).await;
+    (demo_copy(&template).await, manifest)
+}
+
+/// A copy of a demo system's database.
+pub(crate) async fn demo_copy(template: &str) -> Database {
+    let database = Database::from_template(Some(template)).await;
     // A database's settings are not part of a template.
     let setting = format!("ALTER DATABASE {} SET midwatch.environment = 'demo'", database.name);
     shared_server().owner("postgres").await.unwrap().execute_script(&setting).await.unwrap();
-    (database, manifest)
+    database
 }
 
 /// A tool of the server's own installation.

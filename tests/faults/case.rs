@@ -271,9 +271,9 @@ pub(crate) fn chosen(op: &'static Op) -> Vec<Case> {
             Fault::MovedBetween => &[Step::Change, Step::Derived],
         }
     };
-    // The first operation has each fault, the others every second one, turn about: all of them are in `make faults`.
+    // The first operation has each fault, the others every third one, turn about: all of them are in `make faults`.
     let at = ops::ALL.iter().position(|o| o.name == op.name).unwrap();
-    let turn = |n: usize| at == 0 || n % 2 == at % 2;
+    let turn = |n: usize| at == 0 || n % 3 == at % 3;
     let mut out = Vec::new();
     for (_, fault) in FAULTS.into_iter().enumerate().filter(|(n, _)| turn(*n)) {
         let batch = |step: Step| (step.in_batch() && !op.is_init()).then_some(2);

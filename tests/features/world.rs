@@ -1,5 +1,8 @@
 //! A database with problems to mend, an operator's home, and the program.
 
+use std::fs::{DirBuilder, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::PathBuf;
 
 use midwatch::dialect::postgres::owner::Owner;
@@ -8,8 +11,9 @@ use midwatch::engine::model::name::Relation;
 use midwatch::engine::model::plan::Plan;
 use midwatch::engine::model::step::Action;
 use serde_json::Value;
+use tokio::sync::OnceCell;
 
-use crate::common::{Database, Run, demo_database, midwatch, run};
+use crate::common::{Database, Run, demo_copy, demo_database, midwatch, run};
 use crate::schema;
 
 pub(crate) struct World {
@@ -38,6 +42,9 @@ pub(crate) fn of_an_earlier_version(plan: &mut Plan) {
     }
 }
 
+/// A home's key of the installation.
+const KEY: &str = ".local/state/midwatch/installation.key";
+
 /// Tables whose content a change and its undo must leave as it was.
 const TABLES: [&str; 3] = ["attendance_events", "daily_status", "repairs.business_dates"];
 
@@ -50,7 +57,37 @@ impl World {
 
     /// A copy of the demo's hospitality, as target `main`, its journal there.
     pub(crate) async fn hospitality() -> Self {
-        let (database, _) = demo_database("hospitality", 2_000).await;
+        Self::on_hospitality(demo_database("hospitality", 2_000).await.0)
+    }
+
+    /// The same with its twins mended by the program: a copy of one, with the key of the installation that mended it.
+    pub(crate) async fn mended() -> Self {
+        static MENDED: OnceCell<(String, Vec<u8>)> = OnceCell::const_new();
+        let (template, key) = MENDED
+            .get_or_init(|| async {
+                let world = Self::hospitality().await;
+                for operation in ["repair-triggers", "repair", "copy-missing"] {
+                    let plan = world.plan("p.json", &[operation]);
+                    world.applied("p.json", &plan);
+                }
+                (world.database.name.clone(), std::fs::read(world.file(KEY)).unwrap())
+            })
+            .await;
+        let world = Self::on_hospitality(demo_copy(template).await);
+        let file = world.file(KEY);
+        DirBuilder::new().recursive(true).mode(0o700).create(file.parent().unwrap()).unwrap();
+        OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(file)
+            .unwrap()
+            .write_all(key)
+            .unwrap();
+        world
+    }
+
+    fn on_hospitality(database: Database) -> Self {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/hospitality");
         Self::on(
             database,

@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 
 use crate::common;
 use crate::common::wrapped_reader::{ReaderAround, Sending, TxAround};
-use crate::switchover::end_to_end::{done, ready};
+use crate::switchover::end_to_end::done;
 use crate::world::World;
 
 /// Longer than any of it takes.
@@ -74,7 +74,7 @@ async fn gets_by(world: &World, state: &str) {
 
 #[tokio::test]
 async fn a_single_session_is_enough_for_every_check_and_plan() {
-    let world = ready().await;
+    let world = World::mended().await;
     gets_by(&world, "before").await;
     done(&world, &["switchover", "--set", "backup=skip", "--set", "monitor=0"]);
     gets_by(&world, "switched").await;

@@ -2,7 +2,6 @@
 
 use serde_json::Value;
 
-use crate::switchover::end_to_end::ready;
 use crate::world::World;
 
 /// Ledger dates computed again, and that undone.
@@ -51,7 +50,7 @@ async fn a_run_that_claims_to_undo_itself_is_followed_once() {
 
 #[tokio::test]
 async fn a_switch_that_is_not_understood_is_not_called_no_switch() {
-    let world = ready().await;
+    let world = World::mended().await;
     let plan = world.plan("p.json", &["switchover", "--set", "backup=skip", "--set", "monitor=0s"]);
     let run = world.applied("p.json", &plan)["id"].as_str().unwrap().to_owned();
     let swap = |plan: &mut Value| {

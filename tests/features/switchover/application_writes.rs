@@ -1,7 +1,7 @@
 //! What the applications do with the three tables, whichever of them has the name: insert, update, upsert, bulk insert,
 //! delete, and all at once from several sessions. Nothing of it may depend on a switch.
 
-use crate::switchover::end_to_end::{blocking, ready};
+use crate::switchover::end_to_end::blocking;
 use crate::world::World;
 
 /// Table, the columns that an insert must name with their values for row `i`, a column that changes.
@@ -121,7 +121,7 @@ async fn at_once(world: &World) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn applications_work_the_same_before_a_switch_after_it_and_after_the_way_back() {
-    let world = ready().await;
+    let world = World::mended().await;
     work(&world).await;
     for operation in ["switchover", "rollback"] {
         let args: &[&str] = match operation {

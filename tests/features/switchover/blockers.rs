@@ -7,7 +7,6 @@ use midwatch::engine::port::reader::ReadOptions;
 use serde_json::Value;
 
 use crate::common::open;
-use crate::switchover::end_to_end::ready;
 use crate::world::World;
 
 /// Applies a plan whose tables somebody holds; what it says when it gives up.
@@ -25,7 +24,7 @@ async fn holding(world: &World, sql: &str) -> Owner {
 
 #[tokio::test]
 async fn whoever_holds_a_partition_or_a_sequence_is_named_and_so_is_a_prepared_transaction() {
-    let world = ready().await;
+    let world = World::mended().await;
     let wait = ["switchover", "--set", "patience=1s", "--set", "backup=skip", "--set", "monitor=0s"];
     let leaf = world
         .value("select min(inhrelid::regclass::text) from pg_inherits where inhparent = 'expenses_partitioned'::regclass")
@@ -90,7 +89,7 @@ create event trigger end_the_lock on ddl_command_end when tag in ('ALTER TABLE')
 
 #[tokio::test]
 async fn a_lock_lost_inside_the_swap_is_noticed_before_the_commit() {
-    let world = ready().await;
+    let world = World::mended().await;
     let args = [
         &["switchover", "--set", "backup=skip", "--set", "monitor=0s", "--set", "budget=60000"][..],
         // No copy has the event trigger that comes after planning.
@@ -109,7 +108,7 @@ async fn a_lock_lost_inside_the_swap_is_noticed_before_the_commit() {
 
 #[tokio::test]
 async fn who_keeps_a_step_from_its_locks_is_named_and_every_attempt_is_in_the_journal() {
-    let world = ready().await;
+    let world = World::mended().await;
     world.configure(&format!(
         "[targets.main]\nurl = \"{}\"\nprofile = \"hospitality\"\nenvironment = \"demo\"\n\
          [policy]\nlock_timeout_ms = 20\nlock_attempts = 2\n",

@@ -5,16 +5,6 @@ use serde_json::Value;
 use crate::switchover::writers::{Writers, judge};
 use crate::world::World;
 
-/// The demo's hospitality, mended: ready for a switchover.
-pub(crate) async fn ready() -> World {
-    let world = World::hospitality().await;
-    for operation in ["repair-triggers", "repair", "copy-missing"] {
-        let plan = world.plan("p.json", &[operation]);
-        world.applied("p.json", &plan);
-    }
-    world
-}
-
 pub(crate) fn blocking(plan: &Value) -> Vec<String> {
     let bad = |p: &&Value| matches!(p["status"].as_str(), Some("fail" | "unknown"));
     plan["preflight"]
@@ -34,7 +24,7 @@ async fn kinds(world: &World) -> String {
 
 #[tokio::test]
 async fn the_demo_is_mended_switched_over_written_to_and_taken_back() {
-    let world = ready().await;
+    let world = World::mended().await;
     let before = kinds(&world).await;
     let plan = world.plan("s.json", &["switchover", "--set", "monitor=1s"]);
     assert_eq!(blocking(&plan), Vec::<String>::new());
@@ -67,7 +57,7 @@ async fn the_demo_is_mended_switched_over_written_to_and_taken_back() {
 
 #[tokio::test]
 async fn of_a_set_switched_in_part_the_rest_can_follow() {
-    let world = ready().await;
+    let world = World::mended().await;
     done(&world, &["switchover", "expenses", "--set", "monitor=0", "--set", "backup=skip"]);
     let (code, value) = world.json(&["plan", "switchover"]);
     assert_eq!((code, value["error"]["message"].as_str()), (3, Some("expenses is switched over already")));
@@ -97,7 +87,7 @@ async fn write(world: &World) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn writers_notice_neither_the_switch_nor_the_way_back() {
-    let world = ready().await;
+    let world = World::mended().await;
     let writers = Writers::start(&world.database, 4).await;
     for (operation, tables) in
         [("switchover", ["revenues", "revenues_legacy"]), ("rollback", ["revenues", "revenues_partitioned"])]
@@ -135,7 +125,7 @@ fn refused(world: &World, args: &[&str]) -> String {
 
 #[tokio::test]
 async fn cleanup_puts_away_then_drops_after_a_quiet_time() {
-    let world = ready().await;
+    let world = World::mended().await;
     let accept = ["cleanup", "--set", "accept=foreign_key", "--set", "backup=make"];
     cleanup_waits_for_backup_equal_rows_and_a_free_name(&world, &accept).await;
     let plan = world.plan("c.json", &accept);
@@ -237,7 +227,7 @@ async fn dropped_tables_are_gone(world: &World) {
 
 #[tokio::test]
 async fn stages_are_kept_with_their_counts_and_exported_as_two_logs() {
-    let world = ready().await;
+    let world = World::mended().await;
     let said = world.file("said");
     let (before, after) = (
         format!("before=echo off > {0}; echo flag off", said.display()),
@@ -285,7 +275,7 @@ async fn stages_are_kept_with_their_counts_and_exported_as_two_logs() {
 
 #[tokio::test]
 async fn a_command_that_fails_stops_it_before_the_switch() {
-    let world = ready().await;
+    let world = World::mended().await;
     let plan = world.plan(
         "p.json",
         &["switchover", "--set", "before=echo no flag service; exit 3", "--set", "backup=skip"],
@@ -310,7 +300,7 @@ async fn a_command_that_fails_stops_it_before_the_switch() {
 
 #[tokio::test]
 async fn a_rehearsal_measures_what_the_plan_then_shows() {
-    let world = ready().await;
+    let world = World::mended().await;
     let before = kinds(&world).await;
     let rehearse = ["rehearse", "--set", "writers=2", "--set", "seconds=1", "--set", "rows=500"];
     let run = done(&world, &rehearse);
@@ -359,7 +349,7 @@ async fn a_rehearsal_measures_what_the_plan_then_shows() {
 
 #[tokio::test]
 async fn over_the_budget_nothing_happens_and_nobody_waits_longer() {
-    let world = ready().await;
+    let world = World::mended().await;
     let before = kinds(&world).await;
     // No comparison of whole tables and no swap fits into this.
     let args = [

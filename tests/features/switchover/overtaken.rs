@@ -19,7 +19,7 @@ use serde_json::Value;
 
 use crate::common::own_path::own_path;
 use crate::common::{observe, open};
-use crate::switchover::end_to_end::{blocking, done, ready};
+use crate::switchover::end_to_end::{blocking, done};
 use crate::switchover::ownership::told;
 use crate::world::World;
 
@@ -32,7 +32,7 @@ fn refused(world: &World, args: &[&str]) -> (i32, String) {
 
 #[tokio::test]
 async fn a_run_that_later_ones_have_overtaken_is_not_gone_on_with() {
-    let world = ready().await;
+    let world = World::mended().await;
     done(&world, &SWITCH);
     let said = world.file("said");
     let after = format!("after=echo legacy >> {}; exit 3", said.display());
@@ -65,7 +65,7 @@ async fn a_run_that_later_ones_have_overtaken_is_not_gone_on_with() {
 
 #[tokio::test]
 async fn what_was_switched_together_loses_its_way_back_only_when_that_is_accepted() {
-    let world = ready().await;
+    let world = World::mended().await;
     done(&world, &SWITCH);
     let away = ["cleanup", "revenues", "--set", "backup=make", "--set"];
     let plan = world.plan("p.json", &[&away[..], &["accept=foreign_key"]].concat());
@@ -136,7 +136,7 @@ async fn undone_by_an_older_version(world: &World, run: &str) -> String {
 
 #[tokio::test]
 async fn the_undo_of_an_older_undo_declares_the_names_that_it_changes() {
-    let world = ready().await;
+    let world = World::mended().await;
     done(&world, &SWITCH);
     let away = ["cleanup", "revenues,expenses", "--set", "backup=make", "--set", "accept=foreign_key"];
     let cleaned = done(&world, &away)["id"].as_str().unwrap().to_owned();
@@ -242,7 +242,7 @@ async fn what_the_journal_does_not_tell_is_not_known(world: &World, dropped: &st
 
 #[tokio::test]
 async fn a_file_whose_table_a_run_has_renamed_or_dropped_is_not_missing() {
-    let world = ready().await;
+    let world = World::mended().await;
     std::fs::create_dir(world.file("files")).unwrap();
     std::fs::write(
         world.file("files").join("001_key.sql"),

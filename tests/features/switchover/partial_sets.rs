@@ -1,12 +1,11 @@
 //! A set that is switched in part: each twin is mended on the side that applications do not write.
 
-use crate::switchover::end_to_end::ready;
 use crate::switchover::ownership::{done, told};
 use crate::world::World;
 
 /// The demo's twins, one of the three switched over.
 async fn in_part() -> World {
-    let world = ready().await;
+    let world = World::mended().await;
     done(&world, &["switchover", "expenses", "--set", "monitor=0", "--set", "backup=skip"]);
     world
 }

@@ -175,7 +175,7 @@ async fn triggers_that_are_broken_in_every_way_are_made_complete_and_put_back() 
 
 #[tokio::test]
 async fn a_plan_without_anything_to_do_says_so_and_names_what_is_behind_once() {
-    let world = crate::switchover::end_to_end::ready().await;
+    let world = World::mended().await;
     for operation in ["copy-missing", "repair"] {
         let plan = world.plan("p.json", &[operation]);
         assert_eq!((plan["rows"].as_u64(), plan["unit"].as_str()), (Some(0), Some("rows")), "{plan:#}");
@@ -198,7 +198,7 @@ async fn a_plan_without_anything_to_do_says_so_and_names_what_is_behind_once() {
 
 #[tokio::test]
 async fn a_sequence_that_writers_leave_behind_makes_no_plan_stale() {
-    let world = crate::switchover::end_to_end::ready().await;
+    let world = World::mended().await;
     let insert = "insert into revenues (org_id, property_id, amount_cents, occurred_at, created_by_user_id) values (1, 1, 1, now(), 1)";
     let level = world.plan("p.json", &["repair"]);
     world.applied("p.json", &level);

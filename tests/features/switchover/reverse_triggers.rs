@@ -1,7 +1,6 @@
 //! Reverse triggers that do not fire any more: found, made anew, proved in a copy, put back as they were.
 
 use crate::switchover::dependents_carried::{said, shop};
-use crate::switchover::end_to_end::ready;
 use crate::switchover::ownership::{SWITCH, done, told};
 use crate::world::World;
 
@@ -47,7 +46,7 @@ async fn reverse_triggers_that_were_disabled_dropped_or_emptied_fire_again() {
 
 #[tokio::test]
 async fn each_twin_of_a_set_switched_in_part_gets_its_own_triggers_back() {
-    let world = ready().await;
+    let world = World::mended().await;
     done(&world, &["switchover", "expenses", "--set", "monitor=0", "--set", "backup=skip"]);
     world
         .sql(

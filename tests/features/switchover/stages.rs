@@ -3,7 +3,6 @@
 use midwatch::engine::model::step::Action;
 use serde_json::Value;
 
-use crate::switchover::end_to_end::ready;
 use crate::world::World;
 
 /// Maintenance is allowed for another hour or two; a row puts the server's clock forward. Gives the window's end.
@@ -48,7 +47,7 @@ const PLAIN: [&str; 5] = ["switchover", "--set", "backup=skip", "--set", "monito
 
 #[tokio::test]
 async fn a_window_that_closes_while_a_switch_waits_ends_the_wait() {
-    let world = ready().await;
+    let world = World::mended().await;
     let to = window(&world).await;
     let plan = world.plan("p.json", &PLAIN);
     clock(&world, "runs", "new.message like 'not tried yet%'").await;
@@ -63,7 +62,7 @@ async fn a_window_that_closes_while_a_switch_waits_ends_the_wait() {
 
 #[tokio::test]
 async fn no_stage_begins_after_the_window() {
-    let world = ready().await;
+    let world = World::mended().await;
     let to = window(&world).await;
     let plan = world.plan("p.json", &PLAIN);
     clock(&world, "events", "new.kind = 'stage'").await;
@@ -79,7 +78,7 @@ fn journal(world: &World, run: &Value) -> String {
 
 #[tokio::test]
 async fn without_markers_everything_is_compared_at_the_end_of_looking_on() {
-    let world = ready().await;
+    let world = World::mended().await;
     let args = [&PLAIN[..], &["--set", "marker=no", "--set", "budget=60000"]].concat();
     let plan = world.plan("p.json", &args);
     let titles = plan["steps"].to_string();
@@ -107,7 +106,7 @@ async fn without_markers_everything_is_compared_at_the_end_of_looking_on() {
 
 #[tokio::test]
 async fn a_command_that_leaves_something_running_is_done_when_it_ends() {
-    let world = ready().await;
+    let world = World::mended().await;
     let args = [&PLAIN[..], &["--set", "before=sleep 5 & echo started", "--set", "hook_timeout=3s"]].concat();
     let plan = world.plan("p.json", &args);
     let run = world.applied("p.json", &plan);
@@ -117,7 +116,7 @@ async fn a_command_that_leaves_something_running_is_done_when_it_ends() {
 
 #[tokio::test]
 async fn passwords_of_commands_stay_out_of_plan_and_journal() {
-    let world = ready().await;
+    let world = World::mended().await;
     let args = |command| [&["plan"], &PLAIN[..], &["--set", command]].concat();
     for command in ["before=psql postgres://u:s3cr3t@h/db", "after=PGPASSWORD=s3cr3t psql"] {
         let (code, value) = world.json(&args(command));
@@ -138,7 +137,7 @@ async fn passwords_of_commands_stay_out_of_plan_and_journal() {
 
 #[tokio::test]
 async fn what_ran_before_a_switch_that_was_not_made_is_taken_back_and_done_again() {
-    let world = ready().await;
+    let world = World::mended().await;
     let flag = world.file("flag");
     let (before, failed) =
         (format!("before=echo off >> {}", flag.display()), format!("failed=echo on >> {}", flag.display()));
@@ -162,7 +161,7 @@ async fn what_ran_before_a_switch_that_was_not_made_is_taken_back_and_done_again
 /// Of the build before the swap named what depends on its tables.
 #[tokio::test]
 async fn a_switchover_of_an_earlier_version_is_not_stale_for_what_it_does_not_say() {
-    let world = ready().await;
+    let world = World::mended().await;
     world.accept_foreign_plans();
     world.plan("p.json", &PLAIN);
     let plan = world.altered("p.json", |plan| {
