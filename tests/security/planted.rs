@@ -269,6 +269,36 @@ async fn twins_with_a_key_of_varchar_and_a_value_of_an_enum_are_made_equal() {
     world.json(&["check", "parity"]);
 }
 
+/// At 6fa06dc2 what a function of the target set while one statement of a transaction was looked at held for the next one: its
+/// names meant others' tables, and another role was asked for its rights. Locks were kept until the last one. (At 4eabe32 as well.)
+#[tokio::test]
+async fn what_a_function_of_the_target_sets_ends_with_its_statement() {
+    let database = Database::empty().await;
+    let script = "create role planted_set nologin; create table public.locked (id int);
+        create function public.sets() returns text language plpgsql as $$ begin
+            perform set_config('search_path', 'planted', false), set_config('role', 'planted_set', false),
+                set_config('statement_timeout', '0', false);
+            return 'set'; end $$";
+    database.owner().await.execute_script(script).await.unwrap();
+    let engine = engine(&database.url(), "name = \"p\"\nsearch_path = [\"public\"]\n").await;
+    let set = "select concat_ws(' ', current_setting('search_path'), current_setting('role'),
+        current_setting('statement_timeout') = '0',
+        (select count(*) from pg_locks where relation = 'public.locked'::regclass))";
+    let mut tx = engine.facts().begin(ReadOptions::default()).await.unwrap();
+    for _ in 0..2 {
+        tx.texts(&ProfileSql::new("select public.sets() from (select count(*) from public.locked) l"))
+            .await
+            .unwrap();
+        let found = tx.texts(&ProfileSql::new(set)).await.unwrap();
+        assert_eq!(found, [Some("public, pg_temp none f 0".to_owned())]);
+    }
+    // An error of one is not one of the next.
+    tx.texts(&ProfileSql::new("select 1 / 0")).await.unwrap_err();
+    assert_eq!(tx.texts(&ProfileSql::new("select 'on'")).await.unwrap(), [Some("on".to_owned())]);
+    let own = "select pg_catalog.current_setting('search_path')";
+    assert_eq!(tx.texts(&Sql::new(own)).await.unwrap(), [Some("pg_catalog, pg_temp".to_owned())]);
+}
+
 /// At commit 4eabe32 the session went back into the pool, with what a profile's statement had left in it.
 #[tokio::test]
 async fn a_session_that_ran_a_profiles_statement_is_not_used_again() {

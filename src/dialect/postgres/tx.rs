@@ -27,7 +27,7 @@ use crate::engine::port::reader::{Fut, ReadOptions, ReadTx, RowShape, Snapshot, 
 /// A profile's query may have taken a session lock, which a rollback leaves. What the path is now is not known.
 const END: &str = "rollback; select pg_catalog.pg_advisory_unlock_all()";
 
-/// Pinned when a transaction begins, and again after statements of others, which may change what they like.
+/// Pinned when a transaction begins.
 fn pins() -> String {
     format!(
         "set local search_path = {OWN_PATH}; set local row_security = off; \
@@ -35,6 +35,11 @@ fn pins() -> String {
          set local bytea_output = 'hex'; set local extra_float_digits = 1"
     )
 }
+
+/// Statements of others run behind it: going back undoes what they have set, a role too, and gives up their locks.
+const ASIDE: &str = "savepoint midwatch_aside; ";
+
+const BACK: &str = "rollback to savepoint midwatch_aside; ";
 
 /// After the server's own timeout, how long until we believe the network is gone.
 const GRACE: Duration = Duration::from_secs(5);
@@ -50,6 +55,10 @@ pub(super) struct Tx {
     profile_path: String,
     /// Whose path is set.
     path: Path,
+    /// The savepoint is there.
+    has_aside: bool,
+    /// Text of others has run since the savepoint, or since the transaction went back to it.
+    disturbed: bool,
     /// Text of others has run here: the session is closed, not used again.
     foreign: bool,
 }
@@ -73,8 +82,7 @@ pub(super) fn begin_text(options: &ReadOptions, timeout: Duration, profile_path:
         _ => String::new(),
     };
     // After the pins, which set ours.
-    let path =
-        if options.of_profile { format!("set local search_path = {profile_path}; ") } else { String::new() };
+    let path = if options.of_profile { format!("{ASIDE}{}", set_path(profile_path)) } else { String::new() };
     format!(
         "begin isolation level {isolation} read only; {import}{}; set local jit = off; \
          set local statement_timeout = {}; set local lock_timeout = 2000; \
@@ -83,6 +91,10 @@ pub(super) fn begin_text(options: &ReadOptions, timeout: Duration, profile_path:
         pins(),
         timeout.as_millis(),
     )
+}
+
+fn set_path(profile_path: &str) -> String {
+    format!("set local search_path = {profile_path}; ")
 }
 
 pub(super) async fn begin(connection: &mut PgConnection, text: &str) -> Result<BackendProcess, sqlx::Error> {
@@ -110,33 +122,44 @@ impl Tx {
             busy: false,
             profile_path,
             path: if of_profile { Path::Profile } else { Path::Own },
+            has_aside: of_profile,
+            disturbed: false,
             foreign: false,
         }
     }
 
-    /// A statement of the profile under its path, one of ours under ours: never one under the other's.
+    /// A statement of the profile under its path, one of ours under ours: never one under the other's, and none under what
+    /// another one's functions have set.
     async fn under(&mut self, path: Path) -> Result<()> {
-        if self.path == path {
+        if self.path == path && !self.disturbed {
             return Ok(());
         }
-        let text = match path {
-            Path::Own => pins(),
-            Path::Profile => format!("set local search_path = {}", self.profile_path),
-        };
+        let mut text = match self.path {
+            Path::Profile => BACK,
+            Path::Own if self.has_aside => "",
+            Path::Own => ASIDE,
+        }
+        .to_owned();
+        if path == Path::Profile {
+            text.push_str(&set_path(&self.profile_path));
+        }
         self.guarded(async |connection| {
             sqlx::raw_sql(AssertSqlSafe(text)).execute(connection).await.map(drop)
         })
         .await?;
-        self.path = path;
+        (self.path, self.disturbed, self.has_aside) = (path, false, true);
         Ok(())
     }
 
     async fn under_profile(&mut self, sql: &ProfileSql) -> Result<()> {
-        if !sql.only_names() {
+        let foreign = !sql.only_names();
+        if foreign {
             self.only_reads(sql.text()).await?;
-            self.foreign = true;
         }
-        self.under(Path::Profile).await
+        self.under(Path::Profile).await?;
+        self.disturbed |= foreign;
+        self.foreign |= foreign;
+        Ok(())
     }
 
     /// Text of others that calls what acts is not even prepared.
@@ -181,7 +204,8 @@ impl Tx {
 
 impl Tx {
     async fn stream(&mut self, text: String, params: &[Param], take: Take<'_>) -> Result<()> {
-        let persistent = self.shared.direct();
+        // After text of others a statement's name may be taken.
+        let persistent = self.shared.direct() && !self.foreign;
         let mut refused = None;
         self.guarded(async |connection| {
             let query: Query<'_, Postgres, PgArguments> =
