@@ -141,13 +141,14 @@ pub(super) fn places_of(dir: &Path, target: &Identity) -> Vec<PathBuf> {
 /// What was seen of databases of this name that are, as far as is known, on another server; also what was seen at this
 /// place of a server that had another identifier: one that was upgraded, or made anew and filled from a backup, has.
 pub(super) fn elsewhere(dir: &Path, target: &Identity) -> Vec<Mark> {
-    let is_namesake = |seen: &Identity| {
+    let is_namesake = |mark: &Mark| {
+        let Some(seen) = &mark.seen else { return false };
         let systems = (&seen.system_identifier, &target.system_identifier);
-        let may_be_one = !matches!(systems, (Some(a), Some(b)) if a != b) || seen.is_at_the_place_of(target);
+        let was_here = || mark.also_at.iter().chain([seen]).any(|seen| seen.is_at_the_place_of(target));
+        let may_be_one = !matches!(systems, (Some(a), Some(b)) if a != b) || was_here();
         seen.dialect == target.dialect && seen.database == target.database && may_be_one
     };
-    let others = all(dir).into_iter().filter(|k| !k.is_of(target) && k.seen().is_some_and(is_namesake));
-    others.filter_map(|k| k.mark).collect()
+    all(dir).into_iter().filter(|k| !k.is_of(target)).filter_map(|k| k.mark).filter(is_namesake).collect()
 }
 
 #[cfg(test)]
@@ -230,5 +231,12 @@ mod tests {
         assert_eq!(elsewhere(dir.path(), &upgraded).len(), 1);
         let another = Identity { address: "b:5432/shop".into(), ..upgraded };
         assert_eq!(elsewhere(dir.path(), &another), []);
+        // Also at an address that was used later.
+        let name = dir.path().join("7-1-shop.jsonl");
+        let mut mark = read_mark(&name).unwrap().unwrap().unwrap();
+        mark.found_at(&Identity { address: "b:5432/shop".into(), ..target(1) });
+        std::fs::write(mark_path(&name), serde_json::to_vec(&mark).unwrap()).unwrap();
+        let found = elsewhere(dir.path(), &another);
+        assert_eq!(found.iter().filter_map(|m| m.seen_at(&another)).count(), 1);
     }
 }

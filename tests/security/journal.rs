@@ -374,7 +374,10 @@ async fn a_journal_that_was_cut_or_computed_anew_is_found_with_and_without_its_c
         forge_operator(&desk, run).await;
         let found = verified().await.findings;
         assert!(found.iter().any(|f| f.contains("its signature is not that of")), "{found:?}");
-        assert!(found.iter().any(|f| f.contains("is not the one that was seen here")), "{found:?}");
+        assert!(
+            found.iter().any(|f| f.contains("is not the one that was seen from this machine")),
+            "{found:?}"
+        );
         desk.sql(restore).await;
     }
     std::fs::write(&copy, kept).unwrap();

@@ -79,12 +79,8 @@ async fn an_older_state_in_a_new_cluster_is_changed_when_it_is_accepted() {
     assert_eq!(verified(&desk, 0)["accepted"].as_array().unwrap().len(), 1);
 }
 
-/// At 03c73d6 `journal verify` ended with 5 for ever after `pg_upgrade`, and `journal-accept` said that there was nothing to
-/// accept.
-#[tokio::test]
-async fn entries_from_before_an_upgrade_are_accepted() {
-    let desk = Desk::new().await;
-    desk.applied("first.json", &EIGHT);
+/// The journal was written in, and seen from here on, a server with another system identifier.
+async fn of_another_cluster(desk: &Desk) {
     let key = Key::stolen(&desk.state().join("installation.key"));
     let target = format!("postgres 999 {}", desk.database);
     let entries =
@@ -99,7 +95,61 @@ async fn entries_from_before_an_upgrade_are_accepted() {
         ))
         .await;
     }
-    as_seen(&desk, "system_identifier", "999");
+    as_seen(desk, "system_identifier", "999");
+}
+
+/// What is kept of the journal was seen first somewhere else, and then as it was seen here; `directory`: of the server then.
+fn first_seen_elsewhere(desk: &Desk, directory: Option<&str>) {
+    for path in kept(desk).iter().filter(|p| p.extension().is_some_and(|e| e == "json")) {
+        let mut mark: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+        if let Some(directory) = directory {
+            mark["seen"]["data_directory"] = json!(directory);
+        }
+        mark["also_at"] = json!([mark["seen"]]);
+        mark["seen"]["address"] = json!("first.example:5432/shop");
+        std::fs::write(path, mark.to_string()).unwrap();
+    }
+}
+
+/// At 6fa06dc2 an older backup, restored into a new cluster at an address that was not the first one used, was changed
+/// without a word. (At 4eabe32 at every address.)
+#[tokio::test]
+async fn an_older_state_in_a_new_cluster_is_noticed_at_each_address_that_was_used() {
+    let desk = Desk::new().await;
+    desk.applied("first.json", &EIGHT);
+    let second = desk.applied("second.json", &EIGHT);
+    older(&desk, &second).await;
+    of_another_cluster(&desk).await;
+    first_seen_elsewhere(&desk, None);
+    let found = verified(&desk, 5)["unknown"].to_string();
+    assert!(found.contains("when its server had system identifier 999"), "{found}");
+    assert!(!found.contains("first.example"), "it was seen here: {found}");
+    let (plan, before) = (desk.plan("third.json", &EIGHT), runs(&desk).await);
+    let (code, value) = desk.apply("third.json", &plan);
+    assert_eq!((code, runs(&desk).await), (3, before), "{value:#}");
+}
+
+/// At 6fa06dc2 a copy of the disk in another directory of this machine, reached by a socket like the original, was refused as
+/// a server that had been replaced, "when its server had" its own system identifier. (At 4eabe32 nothing was refused.)
+#[tokio::test]
+async fn a_copy_of_the_disk_in_another_directory_is_not_what_was_seen_at_the_socket() {
+    let desk = Desk::new().await;
+    desk.applied("first.json", &EIGHT);
+    let second = desk.applied("second.json", &EIGHT);
+    older(&desk, &second).await;
+    first_seen_elsewhere(&desk, Some("/of/the/original"));
+    let found = verified(&desk, 5)["unknown"].to_string();
+    assert!(found.contains("was seen at first.example:5432/shop and is not here"), "{found}");
+    desk.applied("third.json", &EIGHT);
+}
+
+/// At 03c73d6 `journal verify` ended with 5 for ever after `pg_upgrade`, and `journal-accept` said that there was nothing to
+/// accept.
+#[tokio::test]
+async fn entries_from_before_an_upgrade_are_accepted() {
+    let desk = Desk::new().await;
+    desk.applied("first.json", &EIGHT);
+    of_another_cluster(&desk).await;
     let found = verified(&desk, 5);
     assert!(found["unknown"].to_string().contains("signed for another database (postgres 999"), "{found:#}");
     desk.applied("second.json", &EIGHT);

@@ -55,12 +55,20 @@ pub(super) struct Tx {
     profile_path: String,
     /// Whose path is set.
     path: Path,
-    /// The savepoint is there.
-    has_aside: bool,
-    /// Text of others has run since the savepoint, or since the transaction went back to it.
-    disturbed: bool,
+    aside: Aside,
     /// Text of others has run here: the session is closed, not used again.
     foreign: bool,
+}
+
+/// The savepoint before text of others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Aside {
+    /// Not yet there.
+    None,
+    /// Nothing of others has run since.
+    Clean,
+    /// Something has: the transaction goes back before its next statement.
+    Disturbed,
 }
 
 /// Whose search path a transaction has.
@@ -122,8 +130,7 @@ impl Tx {
             busy: false,
             profile_path,
             path: if of_profile { Path::Profile } else { Path::Own },
-            has_aside: of_profile,
-            disturbed: false,
+            aside: if of_profile { Aside::Clean } else { Aside::None },
             foreign: false,
         }
     }
@@ -131,13 +138,13 @@ impl Tx {
     /// A statement of the profile under its path, one of ours under ours: never one under the other's, and none under what
     /// another one's functions have set.
     async fn under(&mut self, path: Path) -> Result<()> {
-        if self.path == path && !self.disturbed {
+        if self.path == path && self.aside != Aside::Disturbed {
             return Ok(());
         }
         let mut text = match self.path {
             Path::Profile => BACK,
-            Path::Own if self.has_aside => "",
-            Path::Own => ASIDE,
+            Path::Own if self.aside == Aside::None => ASIDE,
+            Path::Own => "",
         }
         .to_owned();
         if path == Path::Profile {
@@ -147,7 +154,7 @@ impl Tx {
             sqlx::raw_sql(AssertSqlSafe(text)).execute(connection).await.map(drop)
         })
         .await?;
-        (self.path, self.disturbed, self.has_aside) = (path, false, true);
+        (self.path, self.aside) = (path, Aside::Clean);
         Ok(())
     }
 
@@ -157,8 +164,9 @@ impl Tx {
             self.only_reads(sql.text()).await?;
         }
         self.under(Path::Profile).await?;
-        self.disturbed |= foreign;
-        self.foreign |= foreign;
+        if foreign {
+            (self.aside, self.foreign) = (Aside::Disturbed, true);
+        }
         Ok(())
     }
 

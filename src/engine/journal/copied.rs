@@ -24,6 +24,7 @@ pub(super) struct CopyCheck {
     place: Option<String>,
     entries: BTreeMap<i64, CopiedEntry>,
     mark: Option<Mark>,
+    target: Identity,
     /// What was seen at another address of a server that says the same of itself, and is not here.
     same_server: Option<Mark>,
     /// What was seen on other servers, and that it is here.
@@ -52,7 +53,8 @@ impl CopyCheck {
         elsewhere: Option<&Mark>,
         standby: bool,
     ) -> Self {
-        let mut out = Self { is_passing: copy.is_passing(), standby, ..Self::default() };
+        let mut out =
+            Self { target: target.clone(), is_passing: copy.is_passing(), standby, ..Self::default() };
         let others = copy.elsewhere(target).into_iter().map(|mark| (mark, false));
         (out.before, out.elsewhere) = others.partition(|(mark, _)| mark.is_at(target));
         if let Some(mark) = elsewhere {
@@ -80,6 +82,11 @@ impl CopyCheck {
             Err(e) => out.unobserved.push(format!("the copy: {}", e.message)),
         }
         out
+    }
+
+    /// It was seen at other addresses only, and this one leads to a standby, which may lag at another time.
+    pub(super) fn is_standby_of(&self) -> bool {
+        self.standby && self.mark.as_ref().is_some_and(|m| !m.is_at(&self.target))
     }
 
     /// Entries after this one were signed, this one too.
@@ -133,7 +140,12 @@ impl CopyCheck {
             });
             self.findings.extend(strange);
             match &self.same_server {
-                Some(mark) => unknown.push(not_here_text(mark)),
+                Some(mark) if self.standby => {
+                    unknown.push(format!("{}; a standby may not have received it yet", not_here_text(mark)));
+                }
+                Some(mark) => {
+                    unknown.push(format!("{}; the next run here keeps the two apart", not_here_text(mark)));
+                }
                 None if self.mark.is_none() && self.last == 0 && self.own > 0 => {
                     self.nothing_is_kept(&mut unknown);
                 }
@@ -156,7 +168,7 @@ impl CopyCheck {
     /// What was seen at this address before its server was replaced, and is not here.
     fn replaced(&self) -> Vec<String> {
         let gone = self.before.iter().filter(|(mark, is_here)| mark.seq > 0 && !is_here);
-        gone.map(|(mark, _)| replaced_server_text(mark)).collect()
+        gone.map(|(mark, _)| replaced_server_text(mark, &self.target)).collect()
     }
 
     /// This installation has written here, and nothing of it is kept on this machine.
@@ -179,7 +191,7 @@ impl CopyCheck {
 /// An entry has the number of one that was seen, and is another.
 fn replaced_text(seq: i64) -> String {
     format!(
-        "entry {seq} is not the one that was seen here: the chain was computed anew, or an older state was restored (a \
+        "entry {seq} is not the one that was seen from this machine: the chain was computed anew, or an older state was restored (a \
          failover to a standby that lagged is one)"
     )
 }
@@ -194,8 +206,8 @@ fn not_here_text(mark: &Mark) -> String {
 }
 
 /// The server at this address is another one since.
-fn replaced_server_text(mark: &Mark) -> String {
-    let seen = mark.seen.as_ref();
+fn replaced_server_text(mark: &Mark, target: &Identity) -> String {
+    let seen = mark.seen_at(target).or(mark.seen.as_ref());
     let at = seen.map_or("this address", |seen| seen.address.as_str());
     let system = seen.and_then(|seen| seen.system_identifier.as_deref()).unwrap_or("unknown");
     format!(
@@ -208,7 +220,7 @@ fn replaced_server_text(mark: &Mark) -> String {
 /// Entries that were seen are not there any more.
 fn shorter_text(last: i64, seen: i64) -> String {
     format!(
-        "the journal ends with entry {last}, and entry {seen} was seen here: it was cut, or an older state was restored (a \
+        "the journal ends with entry {last}, and entry {seen} was seen from this machine: it was cut, or an older state was restored (a \
          failover to a standby that lagged is one)"
     )
 }
@@ -267,7 +279,7 @@ async fn is_there(facts: &dyn Reader, mark: &Mark) -> Result<bool> {
 
 /// What is kept of the same server at another address, where its last entry is not in this journal: a standby that lags, or
 /// a copy of the disk, says of itself what the server does. That is neither missed here nor changed.
-pub(super) async fn seen_elsewhere(
+pub(in crate::engine) async fn seen_elsewhere(
     facts: &dyn Reader,
     copy: &dyn JournalCopy,
     target: &Identity,
@@ -325,7 +337,9 @@ impl KeptJournal<'_> {
         Ok(match there.first() {
             Some(e) if e.seq == mark.seq && e.hash == mark.hash => None,
             Some(e) if e.seq == mark.seq => Some(replaced_text(mark.seq)),
-            Some(_) => Some(format!("entry {} was seen here, and is not in the journal", mark.seq)),
+            Some(_) => {
+                Some(format!("entry {} was seen from this machine, and is not in the journal", mark.seq))
+            }
             None => {
                 let head = sql.head(&mut *tx).await?.unwrap_or_default();
                 Some(shorter_text(head.0.min(mark.seq - 1), mark.seq))
@@ -337,7 +351,7 @@ impl KeptJournal<'_> {
     async fn replaced_server(&self) -> Result<Option<String>> {
         for mark in self.copy.elsewhere(self.target) {
             if mark.seq > 0 && mark.is_at(self.target) && !is_there(self.facts, &mark).await? {
-                return Ok(Some(replaced_server_text(&mark)));
+                return Ok(Some(replaced_server_text(&mark, self.target)));
             }
         }
         Ok(None)
@@ -410,17 +424,18 @@ fn ranges(seqs: &[i64]) -> String {
 }
 
 /// Makes the copy whole before a run begins: half a line is taken away, and entries of this installation that are
-/// missing are written again. What was done, in words.
+/// missing are written again. `elsewhere`: what is kept is of another journal ([`seen_elsewhere`]). What was done, in words.
 pub(in crate::engine) async fn made_ready(
     facts: &dyn Reader,
     copy: &dyn JournalCopy,
     signer: &dyn Signer,
     target: &Identity,
+    elsewhere: Option<&Mark>,
 ) -> Result<Vec<String>> {
     let mut said = Vec::new();
-    if let Some(mark) = seen_elsewhere(facts, copy, target).await? {
+    if let Some(mark) = elsewhere {
         copy.part(target)?;
-        said.push(format!("{}; from now on this one is told from it by its address", not_here_text(&mark)));
+        said.push(format!("{}; from now on this one is told from it by its address", not_here_text(mark)));
     }
     said.extend(copy.ready(target)?);
     let copied = copy.read(target)?.unwrap_or_default();

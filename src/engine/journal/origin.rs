@@ -167,7 +167,10 @@ async fn not_as_seen(facts: &dyn Reader, tx: &mut dyn ReadTx, mark: Option<&Mark
         let at = EventFilter { after: mark.seq - 1, limit: Some(1), ..EventFilter::default() };
         let there = sql.events(tx, &at).await?;
         if there.first().is_none_or(|e| e.seq != mark.seq || e.hash != mark.hash) {
-            return Ok(Some(format!("entry {} of the journal is not the one that was seen here", mark.seq)));
+            return Ok(Some(format!(
+                "entry {} of the journal is not the one that was seen from this machine",
+                mark.seq
+            )));
         }
     }
     Ok(None)

@@ -118,6 +118,7 @@ pub async fn verify(journal: &JournalView<'_>) -> Verified {
 async fn kept(journal: &JournalView<'_>, out: &mut Verified) {
     let elsewhere = seen_elsewhere(journal.facts, journal.copy, journal.target).await.unwrap_or_default();
     let mut copy = CopyCheck::read(journal.copy, journal.target, elsewhere.as_ref(), journal.standby);
+    let is_standby_of = copy.is_standby_of();
     let read = chain(journal, out, &mut copy).await;
     if let Err(e) = &read {
         out.failed("the chain of entries", e);
@@ -126,7 +127,8 @@ async fn kept(journal: &JournalView<'_>, out: &mut Verified) {
     let is_its = copied.findings.is_empty()
         && copied.unknown.is_empty()
         && copied.replaced.is_empty()
-        && elsewhere.is_none();
+        && elsewhere.is_none()
+        && !is_standby_of;
     if let (Ok(Some((last, hash))), true) = (&read, is_its)
         && let Err(e) = journal.copy.saw(journal.target, *last, hash)
     {

@@ -93,7 +93,7 @@ async fn draft(cx: &PlanCx<'_>) -> Result<Draft> {
     };
     let changes = differences.found.into_iter().skip(1).chain([
         format!("this machine takes the journal as it is, with entry {entry} as its last"),
-        "what it kept of another state (copy, highest entry seen) is set aside beside it, not removed".into(),
+        "what it kept of another state at this address (copy, highest entry seen) is set aside beside it, not removed".into(),
     ]);
     Ok(Draft {
         why: found,

@@ -1,6 +1,6 @@
 //! The journal's copy on the operator's machine: the entries that this machine has written.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
@@ -72,23 +72,35 @@ pub struct Mark {
     /// The database whose journal it is, as it was then; none: an earlier version wrote the mark.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen: Option<Identity>,
-    /// Other addresses at which the server says the same of itself, and had the entry that was the highest then.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub also_at: BTreeSet<String>,
+    /// The same as it was at other addresses, which had the entry that was the highest then; the latest is the last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also_at: Vec<Identity>,
 }
 
+/// Addresses that are kept of a journal; a tunnel may have another one each time.
+const ADDRESSES: usize = 64;
+
 impl Mark {
+    /// The database as it was seen where this address leads; none: it was not.
+    pub fn seen_at(&self, target: &Identity) -> Option<&Identity> {
+        let first = self.seen.as_ref().filter(|seen| seen.address == target.address);
+        first.or_else(|| self.also_at.iter().find(|seen| target.is_at_the_place_of(seen)))
+    }
+
     /// The journal was seen where this address leads.
     pub fn is_at(&self, target: &Identity) -> bool {
-        let first = self.seen.as_ref().is_none_or(|seen| seen.address == target.address);
-        first || self.also_at.contains(&target.address)
+        self.seen.is_none() || self.seen_at(target).is_some()
     }
 
     /// Its entry is in the journal that this address leads to: from now on it is missed there.
     pub fn found_at(&mut self, target: &Identity) {
         match &mut self.seen {
             Some(seen) if seen.address != target.address => {
-                self.also_at.insert(target.address.clone());
+                if !self.also_at.contains(target) {
+                    self.also_at.retain(|seen| !target.is_at_the_place_of(seen));
+                    self.also_at.push(target.clone());
+                    self.also_at.drain(..self.also_at.len().saturating_sub(ADDRESSES));
+                }
             }
             // Another role may see less of the server.
             Some(_) if target.system_identifier.is_none() => {}

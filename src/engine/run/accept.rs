@@ -60,7 +60,7 @@ async fn accept(run: &mut RunCx<'_>, state: &AcceptedState) -> Result<(), RunSto
     };
     let kept = copy.accept(target, seen).map_err(RunStop::known)?;
     // The copy begins anew with what this installation has written into the journal as it is.
-    copied::made_ready(run.facts, copy, signer, target).await.map_err(RunStop::known)?;
+    copied::made_ready(run.facts, copy, signer, target, None).await.map_err(RunStop::known)?;
     run.said.extend(kept.iter().map(|path| format!("set aside: {path}")));
     let body = json!({
         "by": run.operator.to_string(), "entry": state.entry, "seen": state.seen, "found": state.found, "kept": kept,

@@ -63,7 +63,7 @@ impl RunCx<'_> {
     async fn copy_unanswered(&mut self, event: &Event) {
         let (copy, signer) = (&*self.adapters.journal_copy, &*self.adapters.signer);
         let target = &self.plan.identity;
-        let mended = copied::made_ready(self.facts, copy, signer, target).await;
+        let mended = copied::made_ready(self.facts, copy, signer, target, None).await;
         let mark = mended.and_then(|_| copy.mark(target)).ok().flatten();
         if mark.is_none_or(|m| m.copied < event.seq) {
             self.copy_entry(event);

@@ -142,12 +142,17 @@ pub(in crate::engine) async fn copy_ready(
             Err(e) => return Err(e.context("not checked whether the journal is as it was seen here")),
         }
     }
-    let ready = if makes_journal {
-        copy.ready(&plan.identity)
-    } else {
-        copied::made_ready(setup.facts, copy, signer, &plan.identity).await
+    let elsewhere = match copied::seen_elsewhere(setup.facts, copy, &plan.identity).await {
+        Ok(elsewhere) => elsewhere,
+        // Where there is no journal, its entries are not in it.
+        Err(_) if makes_journal => copy.mark(&plan.identity)?,
+        Err(e) if allowed => {
+            tracing::warn!("{e}");
+            None
+        }
+        Err(e) => return Err(e.context("not checked whether the journal is as it was seen here")),
     };
-    match ready {
+    match copied::made_ready(setup.facts, copy, signer, &plan.identity, elsewhere.as_ref()).await {
         Ok(mended) => Ok(CopyReady { mended, uncopied: None }),
         Err(e) if allowed => Ok(CopyReady { mended: vec![], uncopied: Some(e.message) }),
         Err(e) => {

@@ -36,7 +36,10 @@ pub(super) async fn ran(mut command: Command, what: &str, patience: Duration) ->
 /// The error of a program that said this.
 pub(super) fn failed(what: &str, said: &str) -> Error {
     // What it did before is not told.
-    let from = said.lines().position(|l| l.contains("error: ")).unwrap_or_default();
+    let error = |l: &str| l.contains("error: ");
+    // What ended it comes after what it got over: an entry's error repeats the server's, which is marked so.
+    let ended = said.lines().position(|l| error(l) && !l.contains("ERROR: "));
+    let from = ended.or_else(|| said.lines().position(error)).unwrap_or_default();
     let told: Vec<&str> = said.lines().skip(from).filter(|l| !l.trim().is_empty()).take(TOLD).collect();
     Error::unobserved(format!("failed to {what}: {}", told.join(" · ")))
 }
