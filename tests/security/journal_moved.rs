@@ -37,6 +37,23 @@ fn as_seen(desk: &Desk, field: &str, value: &str) {
     }
 }
 
+/// A run is planned, and not begun.
+async fn refused(desk: &Desk) -> Value {
+    let (plan, before) = (desk.plan("third.json", &EIGHT), runs(desk).await);
+    let (code, value) = desk.apply("third.json", &plan);
+    assert_eq!((code, runs(desk).await), (3, before), "{value:#}");
+    value
+}
+
+/// What is kept of how far the journal was seen.
+fn change_marks(desk: &Desk, change: impl Fn(&mut Value)) {
+    for path in kept(desk).iter().filter(|p| p.extension().is_some_and(|e| e == "json")) {
+        let mut mark: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+        change(&mut mark);
+        std::fs::write(path, mark.to_string()).unwrap();
+    }
+}
+
 /// The journal as it was before its last run.
 async fn older(desk: &Desk, run: &Value) {
     let run = run["id"].as_str().unwrap();
@@ -64,9 +81,7 @@ async fn an_older_state_in_a_new_cluster_is_changed_when_it_is_accepted() {
     as_seen(&desk, "system_identifier", "999");
     let found = verified(&desk, 5);
     assert!(found["unknown"].to_string().contains("when its server had system identifier 999"), "{found:#}");
-    let (plan, before) = (desk.plan("third.json", &EIGHT), runs(&desk).await);
-    let (code, value) = desk.apply("third.json", &plan);
-    assert_eq!((code, runs(&desk).await), (3, before), "{value:#}");
+    let value = refused(&desk).await;
     assert!(value["error"]["hint"].as_str().unwrap().contains("plan journal-accept"), "{value:#}");
     // What was seen of the other server stays as it is: it may still be there, behind another address.
     let other = |path: &&PathBuf| path.file_name().unwrap().to_str().unwrap().starts_with("999-");
@@ -100,15 +115,13 @@ async fn of_another_cluster(desk: &Desk) {
 
 /// What is kept of the journal was seen first somewhere else, and then as it was seen here; `directory`: of the server then.
 fn first_seen_elsewhere(desk: &Desk, directory: Option<&str>) {
-    for path in kept(desk).iter().filter(|p| p.extension().is_some_and(|e| e == "json")) {
-        let mut mark: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    change_marks(desk, |mark| {
         if let Some(directory) = directory {
             mark["seen"]["data_directory"] = json!(directory);
         }
         mark["also_at"] = json!([mark["seen"]]);
         mark["seen"]["address"] = json!("first.example:5432/shop");
-        std::fs::write(path, mark.to_string()).unwrap();
-    }
+    });
 }
 
 /// At 6fa06dc2 an older backup, restored into a new cluster at an address that was not the first one used, was changed
@@ -124,9 +137,7 @@ async fn an_older_state_in_a_new_cluster_is_noticed_at_each_address_that_was_use
     let found = verified(&desk, 5)["unknown"].to_string();
     assert!(found.contains("when its server had system identifier 999"), "{found}");
     assert!(!found.contains("first.example"), "it was seen here: {found}");
-    let (plan, before) = (desk.plan("third.json", &EIGHT), runs(&desk).await);
-    let (code, value) = desk.apply("third.json", &plan);
-    assert_eq!((code, runs(&desk).await), (3, before), "{value:#}");
+    refused(&desk).await;
 }
 
 /// At 6fa06dc2 a copy of the disk in another directory of this machine, reached by a socket like the original, was refused as
@@ -202,9 +213,7 @@ async fn a_cut_is_noticed_at_each_address_that_was_used() {
     older(&desk, &second).await;
     let found = verified(&desk, 1);
     assert!(found["findings"].to_string().contains("it was cut"), "{found:#}");
-    let (plan, before) = (desk.plan("third.json", &EIGHT), runs(&desk).await);
-    let (code, value) = desk.apply("third.json", &plan);
-    assert_eq!((code, runs(&desk).await), (3, before), "{value:#}");
+    refused(&desk).await;
 }
 
 /// At 62e8be7 a machine that had only verified a journal said nothing at another address of the same server when it was cut.
@@ -219,11 +228,7 @@ async fn who_only_verifies_notices_a_cut_at_another_address() {
     assert_eq!(auditor.json(&["key", "trust", &fingerprint]).0, 0);
     verified(&auditor, 0);
     older(&desk, &second).await;
-    for path in kept(&auditor).iter().filter(|p| p.extension().is_some_and(|e| e == "json")) {
-        let mut mark: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
-        mark["seen"]["address"] = json!("first.example:5432/shop");
-        std::fs::write(path, mark.to_string()).unwrap();
-    }
+    change_marks(&auditor, |mark| mark["seen"]["address"] = json!("first.example:5432/shop"));
     let found = verified(&auditor, 5);
     assert!(found["unknown"].to_string().contains("was seen at first.example"), "{found:#}");
 }

@@ -15,7 +15,7 @@ use crate::common::{Database, engine};
 
 const ROWS: usize = 103;
 /// Sets of rows that are drawn.
-const DRAWS: u32 = 12;
+const DRAWS: u32 = 24;
 
 const PROFILE: &str = r#"
 name = "p"
