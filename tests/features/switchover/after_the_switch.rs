@@ -55,12 +55,12 @@ async fn a_truncate_of_a_partition_that_came_since_is_mirrored_or_said_not_to_be
     applied(&world, &QUIET);
     assert!(!findings(&world).iter().any(|f| f.contains("TRUNCATE")));
     world
-        .sql("create table orders_2030 partition of orders for values from ('2030-01-01') to ('2031-01-01')")
+        .sql("create table orders_2060 partition of orders for values from ('2060-01-01') to ('2061-01-01')")
         .await;
     let said = findings(&world);
-    let wanted = "trigger midwatch_reverse_truncate on orders_2030 is missing: TRUNCATE not mirrored";
+    let wanted = "trigger midwatch_reverse_truncate on orders_2060 is missing: TRUNCATE not mirrored";
     assert!(said.iter().any(|f| f == wanted), "{said:?}");
-    world.sql("drop table orders_2030").await;
+    world.sql("drop table orders_2060").await;
     // Ours come with theirs.
     applied(&world, &["copy-missing", "--set", "ahead=30"]);
     assert!(!findings(&world).iter().any(|f| f.contains("TRUNCATE")), "{:?}", findings(&world));

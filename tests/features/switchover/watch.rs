@@ -86,7 +86,7 @@ async fn partitions_are_marked_some_at_a_time_and_a_run_that_stopped_half_way_go
     world
         .sql(&format!(
             "set role sales_owner; do $$ begin for i in 1..70 loop execute format(
-             'create table sales.orders_day_%s partition of sales.orders_twin for values from (%L) to (%L)', i, date '2028-01-01' + i, date '2028-01-02' + i);
+             'create table sales.orders_day_%s partition of sales.orders_twin for values from (%L) to (%L)', i, date '2068-01-01' + i, date '2068-01-02' + i);
              end loop; end $$; reset role; {stop}"
         ))
         .await;

@@ -21,8 +21,12 @@ create table sales.orders_twin (
   follows bigint,
   primary key (id, placed)
 ) partition by range (placed);
-create table sales.orders_2026 partition of sales.orders_twin for values from ('2026-01-01') to ('2027-01-01');
-create table sales.orders_2027 partition of sales.orders_twin for values from ('2027-01-01') to ('2028-01-01');
+-- The next year always has one, whenever this is run.
+do $$ begin
+  for y in 2026..greatest(2027, extract(year from now())::int + 1) loop
+    execute format('create table sales.orders_%s partition of sales.orders_twin for values from (%L) to (%L)', y, y || '-01-01', y + 1 || '-01-01');
+  end loop;
+end $$;
 create table sales.audit (what text, id bigint);
 create function sales.audited() returns trigger language plpgsql security definer set search_path = sales as $$
 begin insert into audit values (tg_op, coalesce(new.id, old.id)); return null; end $$;

@@ -15,7 +15,7 @@ insert into public.bymood select case when n % 2 = 0 then 'sad' else 'glad' end:
 create table public.sums (code varchar(9) primary key, rows bigint not null);
 create table public.old (name citext, d date not null, v varchar(20), primary key (name, d));
 create table public.new (name citext, d date not null, v varchar(20), primary key (name, d)) partition by range (d);
-create table public.new_2026 partition of public.new for values from ('2026-01-01') to ('2027-01-01');
+create table public.new_all partition of public.new for values from ('2026-01-01') to ('2100-01-01');
 insert into public.old select 'Name ' || n, date '2026-01-01' + n, 'x' from generate_series(1, 300) n;
 insert into public.new select * from public.old where name <> 'Name 7'::citext;
 update public.new set v = 'y' where name = 'Name 9'::citext;
@@ -24,7 +24,7 @@ create table public.vold (code varchar(9), d date not null, mood public.mood, mo
   primary key (code, d));
 create table public.vnew (code varchar(9), d date not null, mood public.mood, moods public.mood[], pair public.pair, note varchar(20),
   primary key (code, d)) partition by range (d);
-create table public.vnew_2026 partition of public.vnew for values from ('2026-01-01') to ('2027-01-01');
+create table public.vnew_all partition of public.vnew for values from ('2026-01-01') to ('2100-01-01');
 insert into public.vold select n::text, date '2026-01-01' + n, 'sad', array['sad', 'new']::public.mood[], row(n, 'x')::public.pair, 'x'
   from generate_series(1, 60) n;
 insert into public.vnew select * from public.vold where code <> '7';
