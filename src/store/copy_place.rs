@@ -60,7 +60,7 @@ impl Kept {
 
     /// Of this database by the address that it was seen at, not by what its server says of itself.
     fn is_at(&self, target: &Identity) -> bool {
-        self.is_of(target) && self.seen().is_none_or(|seen| seen.address == target.address)
+        self.is_of(target) && self.seen().is_none_or(|seen| target.is_at_the_place_of(seen))
     }
 }
 
@@ -129,7 +129,7 @@ fn free_place(dir: &Path, target: &Identity) -> PathBuf {
         return own;
     }
     // A copy of the cluster elsewhere has the same numbers and names.
-    let digest = hex::encode(Sha256::digest(target.address.as_bytes()));
+    let digest = hex::encode(Sha256::digest(target.place().as_bytes()));
     dir.join(format!("{}-{digest:.8}{COPY}", stem(target)))
 }
 
@@ -139,13 +139,12 @@ pub(super) fn places_of(dir: &Path, target: &Identity) -> Vec<PathBuf> {
 }
 
 /// What was seen of databases of this name that are, as far as is known, on another server; also what was seen at this
-/// place of a server that had another identifier: one that was upgraded, or made anew and filled from a backup, has.
+/// address of a server that had another identifier: one that was upgraded, or made anew and filled from a backup, has.
 pub(super) fn elsewhere(dir: &Path, target: &Identity) -> Vec<Mark> {
     let is_namesake = |mark: &Mark| {
         let Some(seen) = &mark.seen else { return false };
         let systems = (&seen.system_identifier, &target.system_identifier);
-        let was_here = || mark.also_at.iter().chain([seen]).any(|seen| seen.is_at_the_place_of(target));
-        let may_be_one = !matches!(systems, (Some(a), Some(b)) if a != b) || was_here();
+        let may_be_one = !matches!(systems, (Some(a), Some(b)) if a != b) || mark.named(target).is_some();
         seen.dialect == target.dialect && seen.database == target.database && may_be_one
     };
     all(dir).into_iter().filter(|k| !k.is_of(target)).filter_map(|k| k.mark).filter(is_namesake).collect()
@@ -237,6 +236,6 @@ mod tests {
         mark.found_at(&Identity { address: "b:5432/shop".into(), ..target(1) });
         std::fs::write(mark_path(&name), serde_json::to_vec(&mark).unwrap()).unwrap();
         let found = elsewhere(dir.path(), &another);
-        assert_eq!(found.iter().filter_map(|m| m.seen_at(&another)).count(), 1);
+        assert_eq!(found.iter().filter_map(|m| m.named(&another)).count(), 1);
     }
 }

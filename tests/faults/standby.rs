@@ -8,8 +8,11 @@ use std::process::{Child, Command, Stdio};
 
 use midwatch::dialect::postgres::owner::Owner;
 use midwatch::sandbox::{MARKER, Server};
+use serde_json::{Value, json};
 
 use crate::program::until;
+use crate::servers::{Template, throttled};
+use crate::world::{POLICY, World};
 
 /// Ends with the test.
 pub(crate) struct Standby {
@@ -100,6 +103,10 @@ impl Standby {
         self.dir.path().join("run")
     }
 
+    fn url(&self, database: &str) -> String {
+        format!("postgres:///{database}?host={}&user={}", self.run().display(), self.user)
+    }
+
     async fn tell(&self, sql: &str) {
         let mut owner = Owner::connect(&self.run(), &self.user, "postgres").await.unwrap();
         owner.fetch_value(sql, &[]).await.unwrap();
@@ -121,4 +128,44 @@ impl Drop for Standby {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// What is kept of how far the journal was seen.
+fn marks(world: &World) -> Vec<(PathBuf, Value)> {
+    let kept = std::fs::read_dir(world.home.path().join(".local/state/midwatch/journal")).unwrap();
+    let paths = kept.map(|f| f.unwrap().path()).filter(|p| p.to_str().unwrap().ends_with(".mark.json"));
+    paths.map(|p| (p.clone(), serde_json::from_slice(&std::fs::read(&p).unwrap()).unwrap())).collect()
+}
+
+/// At 6fa06dc2 a look at a standby made its address one where the journal was seen: when it lagged, or was made a primary of its
+/// own, the journal there was called cut.
+#[tokio::test]
+async fn a_standby_is_no_address_of_the_journal() {
+    let (rig, _alone) = throttled().await;
+    let world = World::new(rig, Template::Ready).await;
+    let key = world.value("select min(fingerprint) from midwatch.installations").await;
+    assert_eq!(world.midwatch(&["key", "trust", &key]).await.code, 0);
+    world.apply_now(&["plan", "backfill", "--set", "limit=7"]).await;
+    for (path, mut mark) in marks(&world) {
+        mark["seen"]["address"] = json!("first.example:5432/shop");
+        std::fs::write(path, mark.to_string()).unwrap();
+    }
+    let standby = Standby::of(&rig.server).await;
+    let before = marks(&world);
+    world.configure(&standby.url(&world.db), POLICY);
+    let verified = world.midwatch(&["journal", "verify", "--json"]).await;
+    assert_eq!(verified.json()["journal"]["unknown"], json!([]), "{verified:?}");
+    assert_eq!(marks(&world), before, "{before:#?}");
+    standby.pause().await;
+    world.policy(POLICY);
+    world.apply_now(&["plan", "backfill", "--set", "limit=7"]).await;
+    world.configure(&standby.url(&world.db), POLICY);
+    let verified = world.midwatch(&["journal", "verify", "--json"]).await;
+    let journal = &verified.json()["journal"];
+    assert!(
+        journal["unknown"].to_string().contains("a standby may not have received it yet"),
+        "{verified:?}"
+    );
+    assert!(!journal["findings"].to_string().contains("it was cut"), "{verified:?}");
+    world.drop().await;
 }

@@ -140,17 +140,68 @@ async fn an_older_state_in_a_new_cluster_is_noticed_at_each_address_that_was_use
     refused(&desk).await;
 }
 
-/// At 6fa06dc2 a copy of the disk in another directory of this machine, reached by a socket like the original, was refused as
-/// a server that had been replaced, "when its server had" its own system identifier. (At 4eabe32 nothing was refused.)
+/// At 53053b2f a copy of the disk in another directory of this machine, reached by a socket like the original, was *this journal,
+/// cut*: `journal-accept` set aside what was seen of the original. (At 4eabe32 nothing was refused.)
 #[tokio::test]
 async fn a_copy_of_the_disk_in_another_directory_is_not_what_was_seen_at_the_socket() {
+    for first in [true, false] {
+        let desk = Desk::new().await;
+        desk.applied("first.json", &EIGHT);
+        let second = desk.applied("second.json", &EIGHT);
+        older(&desk, &second).await;
+        if first {
+            as_seen(&desk, "data_directory", "/of/the/original");
+        } else {
+            first_seen_elsewhere(&desk, Some("/of/the/original"));
+        }
+        let original: Vec<_> =
+            kept(&desk).into_iter().filter(|p| p.extension().is_some_and(|e| e != "lock")).collect();
+        let bytes = || original.iter().map(|p| std::fs::read(p).ok()).collect::<Vec<_>>();
+        let before = bytes();
+        let found = verified(&desk, 5)["unknown"].to_string();
+        assert!(
+            found.contains("data was in /of/the/original, and is not here: this is a copy of"),
+            "{found}"
+        );
+        let value = refused(&desk).await;
+        assert!(value["error"]["hint"].as_str().unwrap().contains("plan journal-accept"), "{value:#}");
+        desk.applied("accept.json", &["plan", "journal-accept"]);
+        desk.applied("fourth.json", &EIGHT);
+        assert_eq!(bytes(), before, "what was seen of the original was written");
+        verified(&desk, 0);
+    }
+}
+
+/// At 53053b2f an entry that was the highest seen, and was taken out of the middle, refused every run where no copy was kept, and
+/// `journal-accept` said that there was nothing to accept.
+#[tokio::test]
+async fn an_entry_that_is_missed_can_be_accepted() {
     let desk = Desk::new().await;
     desk.applied("first.json", &EIGHT);
-    let second = desk.applied("second.json", &EIGHT);
-    older(&desk, &second).await;
-    first_seen_elsewhere(&desk, Some("/of/the/original"));
-    let found = verified(&desk, 5)["unknown"].to_string();
-    assert!(found.contains("was seen at first.example:5432/shop and is not here"), "{found}");
+    let copy = desk.copy();
+    let mut seen = 0;
+    change_marks(&desk, |mark| mark["copied"] = json!(0));
+    for mark in kept(&desk).iter().filter(|p| p.to_str().unwrap().ends_with(".mark.json")) {
+        let mark: Value = serde_json::from_slice(&std::fs::read(mark).unwrap()).unwrap();
+        seen = mark["seq"].as_i64().unwrap();
+    }
+    desk.applied("second.json", &EIGHT);
+    std::fs::remove_file(copy).unwrap();
+    let hash = desk.value(&format!("select hash from midwatch.events where seq = {seen}")).await;
+    change_marks(&desk, |mark| {
+        mark["seq"] = json!(seen);
+        mark["hash"] = json!(hash);
+        mark["copied"] = json!(0);
+    });
+    desk.sql(&format!(
+        "set session_replication_role = replica; delete from midwatch.events where seq = {seen}"
+    ))
+    .await;
+    let value = refused(&desk).await;
+    let missed = format!("entry {seen} was seen from this machine, and is not in the journal");
+    assert!(value["error"]["message"].as_str().unwrap().contains(&missed), "{value:#}");
+    assert!(verified(&desk, 1)["findings"].to_string().contains(&missed));
+    desk.applied("accept.json", &["plan", "journal-accept"]);
     desk.applied("third.json", &EIGHT);
 }
 
@@ -286,4 +337,57 @@ async fn a_plan_from_before_its_key_was_replaced_says_so() {
     let message = value["error"]["message"].as_str().unwrap();
     assert!(message.contains("was replaced since") && !message.contains("elsewhere"), "{value:#}");
     assert!(Path::new(&desk.state().join("installation.key")).is_file());
+}
+
+/// At 6fa06dc2 an init at an address where the journal was not seen before wrote into what is kept of the other one.
+#[tokio::test]
+async fn a_journal_made_at_another_address_is_kept_apart() {
+    let desk = Desk::new().await;
+    desk.applied("first.json", &EIGHT);
+    as_seen(&desk, "address", "true.example:5432/shop");
+    let original: Vec<_> =
+        kept(&desk).into_iter().filter(|p| p.extension().is_some_and(|e| e != "lock")).collect();
+    let bytes = || original.iter().map(|p| std::fs::read(p).unwrap()).collect::<Vec<_>>();
+    let before = bytes();
+    desk.sql("drop schema midwatch cascade").await;
+    desk.applied("init.json", &["plan", "init"]);
+    assert_eq!(bytes(), before, "what was seen of the original was written");
+    assert!(kept(&desk).len() > original.len() + 1, "{:?}", kept(&desk));
+    desk.applied("second.json", &EIGHT);
+    assert_eq!(verified(&desk, 0)["findings"], json!([]));
+}
+
+/// At 6fa06dc2 a journal that could not be read before a run was answered with the advice to make room for its copy.
+#[tokio::test]
+async fn a_journal_that_cannot_be_read_is_no_matter_of_room() {
+    let desk = Desk::new().await;
+    desk.applied("first.json", &EIGHT);
+    let plan = desk.plan("second.json", &EIGHT);
+    desk.sql("alter table midwatch.events rename column hash to hashed").await;
+    let (code, value) = desk.apply("second.json", &plan);
+    assert_ne!(code, 0, "{value:#}");
+    assert!(!value["error"].to_string().contains("make room"), "{value:#}");
+}
+
+/// At 53053b2f an upgrade of a journal that had been cut went on, and with its entries the highest one seen was passed.
+#[tokio::test]
+async fn a_journal_that_was_cut_is_not_upgraded() {
+    let desk = Desk::new().await;
+    desk.applied("first.json", &EIGHT);
+    let second = desk.applied("second.json", &EIGHT);
+    older(&desk, &second).await;
+    // As it was before the last of the journal's own files.
+    desk.sql(
+        "set session_replication_role = replica; create table midwatch.drifted (run bigint);
+         delete from midwatch.migrations where file = (select max(file) from midwatch.migrations where folder = 'midwatch')",
+    )
+    .await;
+    let (plan, before) = (desk.plan("init.json", &["plan", "init"]), runs(&desk).await);
+    let (code, value) = desk.apply("init.json", &plan);
+    assert_eq!((code, runs(&desk).await), (3, before), "{value:#}");
+    assert!(value["error"]["message"].as_str().unwrap().contains("it was cut"), "{value:#}");
+    assert!(
+        value["error"]["hint"].as_str().unwrap().contains("with the version of midwatch that wrote it"),
+        "{value:#}"
+    );
 }

@@ -299,6 +299,62 @@ async fn what_a_function_of_the_target_sets_ends_with_its_statement() {
     assert_eq!(tx.texts(&Sql::new(own)).await.unwrap(), [Some("pg_catalog, pg_temp".to_owned())]);
 }
 
+/// At 53053b2f a function of the target that was looked at prepared another text under the name of a statement of ours, which
+/// had run before in that session: what it answered was taken for the catalog's. (At 4eabe32 as well.)
+#[tokio::test]
+async fn a_statement_of_ours_is_never_another_text_under_its_name() {
+    let database = Database::empty().await;
+    let script =
+        "create function public.takes_names() returns text language plpgsql as $$ declare s record; begin
+            for s in select name, parameter_types from pg_prepared_statements loop
+                execute format('deallocate %I', s.name);
+                execute format('prepare %I as select ''forged''::text', s.name);
+            end loop;
+            return 'taken'; end $$";
+    database.owner().await.execute_script(script).await.unwrap();
+    let engine = engine(&database.url(), "name = \"p\"\nsearch_path = [\"public\"]\n").await;
+    let ours = Sql::new("select pg_catalog.concat('true')");
+    let of_ours = ProfileSql::names("select concat('of ours')");
+    // Prepared in this session by earlier transactions of ours, and in this one.
+    for _ in 0..2 {
+        engine.facts().begin(ReadOptions::default()).await.unwrap().texts(&ours).await.unwrap();
+    }
+    let mut tx = engine.facts().begin(ReadOptions::default()).await.unwrap();
+    tx.texts(&ours).await.unwrap();
+    tx.texts(&of_ours).await.unwrap();
+    for _ in 0..2 {
+        let takes = ProfileSql::new("select public.takes_names()");
+        assert_eq!(tx.texts(&takes).await.unwrap(), [Some("taken".to_owned())]);
+        assert_eq!(tx.texts(&ours).await.unwrap(), [Some("true".to_owned())]);
+        assert_eq!(tx.texts(&of_ours).await.unwrap(), [Some("of ours".to_owned())]);
+        tx.parse(&takes).await.unwrap();
+    }
+}
+
+/// At 53053b2f what ran as the columns of a query were looked up had its role for our own question after that, to which its own
+/// casts were nobody else's.
+#[tokio::test]
+async fn casts_are_asked_for_as_who_we_are() {
+    let database = Database::empty().await;
+    let script = "create role planted_cast nologin; grant create, usage on schema public to planted_cast; set role planted_cast;
+        create type public.odd as (v int);
+        create function public.shown(public.odd) returns int language sql as 'select 7';
+        create cast (public.odd as int) with function public.shown(public.odd);
+        create function public.sets(text) returns text language sql immutable as $$
+            select set_config('role', 'planted_cast', true) $$;
+        create table public.odds (id int primary key, o public.odd); reset role";
+    database.owner().await.execute_script(script).await.unwrap();
+    let engine = engine(&database.url(), "name = \"p\"\nsearch_path = [\"public\"]\n").await;
+    let mut tx = engine.facts().begin(ReadOptions::default()).await.unwrap();
+    let plain = tx.describe(&ProfileSql::new("select o from odds")).await.unwrap_err();
+    assert!(plain.message.contains("of role planted_cast"), "{plain:?}");
+    let set = tx
+        .describe(&ProfileSql::new("select o from odds where public.sets('a') is not null"))
+        .await
+        .unwrap_err();
+    assert_eq!(set.message, plain.message);
+}
+
 /// At commit 4eabe32 the session went back into the pool, with what a profile's statement had left in it.
 #[tokio::test]
 async fn a_session_that_ran_a_profiles_statement_is_not_used_again() {

@@ -40,15 +40,12 @@ pub(super) struct FoundType {
 }
 
 /// What these types are called, how their values are compared, and what would run as they are read. The statement means
-/// the same under any path. It is not asked once and for all: a cast may be made at any time.
+/// the same under any path. It is not asked once and for all: a cast may be made at any time. It has no name: text of others
+/// has run before.
 pub(super) async fn read(
     connection: &mut PgConnection,
     types: &[u32],
-    persistent: bool,
 ) -> Result<HashMap<u32, FoundType>, sqlx::Error> {
-    if types.is_empty() {
-        return Ok(HashMap::new());
-    }
     let of = |comparison| operator_of("x.t", comparison);
     let text = format!(
         "select x.t, {}, {}, {}, x.t::pg_catalog.regtype::pg_catalog.text, {} \
@@ -59,8 +56,7 @@ pub(super) async fn read(
         foreign_cast("x.t")
     );
     let types: Vec<Oid> = types.iter().copied().map(Oid).collect();
-    let rows =
-        sqlx::query(AssertSqlSafe(text)).bind(types).persistent(persistent).fetch_all(connection).await?;
+    let rows = sqlx::query(AssertSqlSafe(text)).bind(types).persistent(false).fetch_all(connection).await?;
     rows.iter()
         .map(|row| {
             let all: [Option<String>; 3] = [row.try_get(1)?, row.try_get(2)?, row.try_get(3)?];

@@ -165,6 +165,10 @@ impl Tx {
         }
         self.under(Path::Profile).await?;
         if foreign {
+            // It may prepare another text under a name of ours: none is kept, and from now on none is given.
+            if !self.foreign {
+                self.guarded(async |c| sqlx::Connection::clear_cached_statements(c).await).await?;
+            }
             (self.aside, self.foreign) = (Aside::Disturbed, true);
         }
         Ok(())
@@ -212,7 +216,7 @@ impl Tx {
 
 impl Tx {
     async fn stream(&mut self, text: String, params: &[Param], take: Take<'_>) -> Result<()> {
-        // After text of others a statement's name may be taken.
+        // After text of others a statement's name may be taken ([`Tx::under_profile`]).
         let persistent = self.shared.direct() && !self.foreign;
         let mut refused = None;
         self.guarded(async |connection| {
@@ -257,8 +261,7 @@ impl ReadTx for Tx {
     fn describe<'a>(&'a mut self, sql: &'a ProfileSql) -> Fut<'a, Result<Vec<Column>>> {
         Box::pin(async move {
             self.under_profile(sql).await?;
-            let persistent = self.shared.direct();
-            let (mut columns, types) = self
+            let (mut columns, numbers) = self
                 .guarded(async |connection| {
                     let declare = AssertSqlSafe(columns_of(sql.text()));
                     let declare: Query<'_, Postgres, PgArguments> =
@@ -269,14 +272,19 @@ impl ReadTx for Tx {
                         row.columns().iter().map(|c| c.type_info().oid().map_or(0, |oid| oid.0)).collect();
                     let columns: Vec<Column> =
                         row.columns().iter().map(|c| column(c.name(), c.type_info().name())).collect();
-                    let unknown = columns.iter().zip(&numbers).filter(|(c, _)| c.type_name == UNKNOWN);
-                    let unknown: Vec<u32> = unknown.map(|(_, of)| *of).collect();
-                    let known = operators::read(connection, &unknown, persistent).await?;
-                    Ok((columns, numbers.into_iter().map(|of| known.get(&of).cloned()).collect::<Vec<_>>()))
+                    Ok((columns, numbers))
                 })
                 .await?;
-            for (column, found) in columns.iter_mut().zip(types) {
-                let Some(found) = found else { continue };
+            let unknown = columns.iter().zip(&numbers).filter(|(c, _)| c.type_name == UNKNOWN);
+            let unknown: Vec<u32> = unknown.map(|(_, of)| *of).collect();
+            if unknown.is_empty() {
+                return Ok(columns);
+            }
+            // Functions of constants ran as it was planned: what they set is undone before this is asked.
+            self.under(Path::Profile).await?;
+            let known = self.guarded(async |c| operators::read(c, &unknown).await).await?;
+            for (column, of) in columns.iter_mut().zip(numbers) {
+                let Some(found) = known.get(&of).cloned() else { continue };
                 if let Some(cast) = found.cast {
                     return Err(ForeignCast { table: None, column: column.name.clone(), cast }.refusal());
                 }
@@ -290,14 +298,10 @@ impl ReadTx for Tx {
     fn parse<'a>(&'a mut self, sql: &'a ProfileSql) -> Fut<'a, Result<()>> {
         Box::pin(async move {
             self.under_profile(sql).await?;
-            let direct = self.shared.direct();
             self.guarded(async |connection| {
                 connection.prepare(AssertSqlSafe(sql.text().to_owned()).into_sql_str()).await?;
-                if !direct {
-                    // The name would outlive the backend that knows it.
-                    sqlx::Connection::clear_cached_statements(connection).await?;
-                }
-                Ok(())
+                // Behind a pooler the name would outlive the backend that knows it; text of others may take it.
+                sqlx::Connection::clear_cached_statements(connection).await
             })
             .await
         })

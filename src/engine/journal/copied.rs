@@ -32,6 +32,8 @@ pub(super) struct CopyCheck {
     /// The same at this address, when another server was there.
     before: Vec<(Mark, bool)>,
     is_passing: bool,
+    /// The highest entry that was seen is in the journal, or another one has its number.
+    met: bool,
     /// The server may not have all of it yet.
     standby: bool,
     last: i64,
@@ -56,16 +58,17 @@ impl CopyCheck {
         let mut out =
             Self { target: target.clone(), is_passing: copy.is_passing(), standby, ..Self::default() };
         let others = copy.elsewhere(target).into_iter().map(|mark| (mark, false));
-        (out.before, out.elsewhere) = others.partition(|(mark, _)| mark.is_at(target));
+        (out.before, out.elsewhere) = others.partition(|(mark, _)| mark.named(target).is_some());
         if let Some(mark) = elsewhere {
             out.same_server = Some(mark.clone());
             return out;
         }
         match copy.mark(target) {
             Ok(mark) => out.mark = mark,
-            Err(e) => out
-                .findings
-                .push(format!("how far the journal was seen from here cannot be read: {}", e.message)),
+            Err(e) => out.findings.push(format!(
+                "how far the journal was seen from this machine cannot be read: {}",
+                e.message
+            )),
         }
         match copy.read(target) {
             Ok(Some(copied)) => {
@@ -102,8 +105,9 @@ impl CopyCheck {
         for (mark, is_here) in self.elsewhere.iter_mut().chain(&mut self.before) {
             *is_here |= mark.seq == event.seq && mark.hash == event.hash;
         }
-        if self.mark.as_ref().is_some_and(|m| m.seq == event.seq && m.hash != event.hash) {
-            wrong.push(replaced_text(event.seq));
+        if let Some(mark) = self.mark.as_ref().filter(|m| m.seq == event.seq) {
+            self.met = true;
+            wrong.extend((mark.hash != event.hash).then(|| replaced_text(event.seq)));
         }
         match self.entries.remove(&event.seq) {
             Some(kept) => {
@@ -139,13 +143,12 @@ impl CopyCheck {
                 format!("entry {seq} ({}) is in the copy and not in the journal", entry.kind)
             });
             self.findings.extend(strange);
+            self.findings.extend(self.missed());
             match &self.same_server {
                 Some(mark) if self.standby => {
                     unknown.push(format!("{}; a standby may not have received it yet", not_here_text(mark)));
                 }
-                Some(mark) => {
-                    unknown.push(format!("{}; the next run here keeps the two apart", not_here_text(mark)));
-                }
+                Some(mark) => unknown.push(two_causes_text(mark)),
                 None if self.mark.is_none() && self.last == 0 && self.own > 0 => {
                     self.nothing_is_kept(&mut unknown);
                 }
@@ -163,6 +166,13 @@ impl CopyCheck {
             behind: (!behind.is_empty())
                 .then(|| format!("the copy is behind by {}: the next run adds that", ranges(&behind))),
         }
+    }
+
+    /// The highest entry that was seen is neither in the journal nor in the copy, and later ones are there.
+    fn missed(&self) -> Option<String> {
+        let seq = self.mark.as_ref()?.seq;
+        let is_missed = seq > 0 && seq < self.read_to && !self.met && !self.entries.contains_key(&seq);
+        is_missed.then(|| missed_text(seq))
     }
 
     /// What was seen at this address before its server was replaced, and is not here.
@@ -205,16 +215,41 @@ fn not_here_text(mark: &Mark) -> String {
     )
 }
 
+/// The same, with what to do about it.
+fn two_causes_text(mark: &Mark) -> String {
+    let at = mark.seen.as_ref().map_or("the other address", |seen| seen.address.as_str());
+    format!(
+        "{}. If it is a copy, the next run here begins a record of its own on this machine; if it is not, change nothing and \
+         compare it with {at}",
+        not_here_text(mark)
+    )
+}
+
+fn missed_text(seq: i64) -> String {
+    format!("entry {seq} was seen from this machine, and is not in the journal")
+}
+
 /// The server at this address is another one since.
 fn replaced_server_text(mark: &Mark, target: &Identity) -> String {
-    let seen = mark.seen_at(target).or(mark.seen.as_ref());
+    let seen = mark.named(target).or(mark.seen.as_ref());
     let at = seen.map_or("this address", |seen| seen.address.as_str());
-    let system = seen.and_then(|seen| seen.system_identifier.as_deref()).unwrap_or("unknown");
-    format!(
-        "entry {} was seen at {at}, when its server had system identifier {system}, and is not here: this is another \
-         database, or it was restored to an older state in another cluster",
-        mark.seq
-    )
+    let system = seen.and_then(|seen| seen.system_identifier.as_deref());
+    let (then, cause) = if system == target.system_identifier.as_deref() {
+        let directory = seen.and_then(|seen| seen.data_directory.as_deref());
+        (
+            directory.map_or_else(String::new, |directory| {
+                format!(", when its server's data was in {directory},")
+            }),
+            "this is a copy of that database, or it was cut, or an older state was restored (a failover to a standby that \
+             lagged is one)",
+        )
+    } else {
+        (
+            format!(", when its server had system identifier {},", system.unwrap_or("unknown")),
+            "this is another database, or it was restored to an older state in another cluster",
+        )
+    };
+    format!("entry {} was seen at {at}{then} and is not here: {cause}", mark.seq)
 }
 
 /// Entries that were seen are not there any more.
@@ -249,6 +284,17 @@ pub(super) struct CopyVerdict {
     pub(super) unobserved: Vec<String>,
     /// What the next run adds.
     pub(super) behind: Option<String>,
+}
+
+/// What a look at one entry says.
+#[derive(Debug)]
+pub(in crate::engine) enum Seen {
+    /// The journal is as it was last seen from this machine, or was never seen.
+    As,
+    /// What is kept is of the same server at another address, and its last entry is not here: see [`seen_elsewhere`].
+    Elsewhere(Mark),
+    /// It is not, for this reason.
+    Differs(String),
 }
 
 /// A journal and what is kept of it on this machine.
@@ -313,23 +359,28 @@ impl KeptJournal<'_> {
         }
     }
 
-    /// Why the journal is not the one that was seen from this machine; none: it is. One row is read, where anything is
-    /// kept here; `may_be_absent`: nothing needs to be.
-    pub(in crate::engine) async fn not_as_seen(&self, may_be_absent: bool) -> Result<Option<String>> {
-        if seen_elsewhere(self.facts, self.copy, self.target).await?.is_some() {
-            return Ok(None);
-        }
+    /// The journal against what is kept of it here. One row is read, where anything is kept; `may_be_absent`: nothing needs
+    /// to be.
+    pub(in crate::engine) async fn seen(&self, may_be_absent: bool) -> Result<Seen> {
+        let differs = |why: Option<String>| why.map_or(Seen::As, Seen::Differs);
         let Some(mark) = self.copy.mark(self.target)? else {
-            return match self.replaced_server().await? {
-                Some(why) => Ok(Some(why)),
-                None if may_be_absent => Ok(None),
-                None => self.nothing_is_kept().await,
-            };
+            return Ok(differs(match self.replaced_server().await? {
+                None if !may_be_absent => self.nothing_is_kept().await?,
+                why => why,
+            }));
         };
         if mark.seq == 0 {
             // A run has begun here, and no entry of it has come back.
-            return Ok(None);
+            return Ok(Seen::As);
         }
+        if mark.is_at(self.target) {
+            return Ok(differs(self.not_as_marked(&mark).await?));
+        }
+        Ok(if is_there(self.facts, &mark).await? { Seen::As } else { Seen::Elsewhere(mark) })
+    }
+
+    /// Why the journal is not the one of this mark; none: it is.
+    async fn not_as_marked(&self, mark: &Mark) -> Result<Option<String>> {
         let sql = self.facts.dialect();
         let mut tx = self.facts.begin(ReadOptions::default()).await?;
         let at = EventFilter { after: mark.seq - 1, limit: Some(1), ..EventFilter::default() };
@@ -337,9 +388,7 @@ impl KeptJournal<'_> {
         Ok(match there.first() {
             Some(e) if e.seq == mark.seq && e.hash == mark.hash => None,
             Some(e) if e.seq == mark.seq => Some(replaced_text(mark.seq)),
-            Some(_) => {
-                Some(format!("entry {} was seen from this machine, and is not in the journal", mark.seq))
-            }
+            Some(_) => Some(missed_text(mark.seq)),
             None => {
                 let head = sql.head(&mut *tx).await?.unwrap_or_default();
                 Some(shorter_text(head.0.min(mark.seq - 1), mark.seq))
@@ -350,7 +399,7 @@ impl KeptJournal<'_> {
     /// What was seen at this address, when another server was there, and is not in this journal.
     async fn replaced_server(&self) -> Result<Option<String>> {
         for mark in self.copy.elsewhere(self.target) {
-            if mark.seq > 0 && mark.is_at(self.target) && !is_there(self.facts, &mark).await? {
+            if mark.seq > 0 && mark.named(self.target).is_some() && !is_there(self.facts, &mark).await? {
                 return Ok(Some(replaced_server_text(&mark, self.target)));
             }
         }
@@ -435,7 +484,7 @@ pub(in crate::engine) async fn made_ready(
     let mut said = Vec::new();
     if let Some(mark) = elsewhere {
         copy.part(target)?;
-        said.push(format!("{}; from now on this one is told from it by its address", not_here_text(mark)));
+        said.push(format!("{}: its record on this machine is its own from now on", not_here_text(mark)));
     }
     said.extend(copy.ready(target)?);
     let copied = copy.read(target)?.unwrap_or_default();

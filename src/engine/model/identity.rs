@@ -30,11 +30,24 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Both were reached at one place: servers of one machine have a socket each, and the same address.
+    /// Both were reached at one place. Servers of one machine have a socket each, and the same address: what is known of their
+    /// directories tells them apart.
     pub fn is_at_the_place_of(&self, other: &Self) -> bool {
-        let one_directory = self.data_directory.is_some() && self.data_directory == other.data_directory;
-        let has_port = self.address.split('/').next().is_some_and(|server| server.contains(':'));
-        self.address == other.address && (has_port || one_directory)
+        self.address == other.address && (self.has_port() || !self.is_in_another_directory_than(other))
+    }
+
+    fn is_in_another_directory_than(&self, other: &Self) -> bool {
+        matches!((&self.data_directory, &other.data_directory), (Some(one), Some(other)) if one != other)
+    }
+
+    fn has_port(&self) -> bool {
+        self.address.split('/').next().is_some_and(|server| server.contains(':'))
+    }
+
+    /// Where it was reached, in one text: a socket by its server's directory.
+    pub fn place(&self) -> String {
+        let directory = self.data_directory.as_deref().filter(|_| !self.has_port());
+        directory.map_or_else(|| self.address.clone(), |directory| format!("{} {directory}", self.address))
     }
 
     /// What entries are signed for: the cluster and the database's name, which a restore keeps.
@@ -73,7 +86,7 @@ impl Identity {
             && self.system_identifier == seen.system_identifier
             && self.data_directory == seen.data_directory
             && self.timeline == seen.timeline;
-        self.address == seen.address || same_place
+        self.is_at_the_place_of(seen) || same_place
     }
 
     /// Of a server as it described itself.
@@ -183,7 +196,10 @@ mod tests {
         assert!(!same(of("a:5432/shop", None), of("b:5432/shop", None)));
         assert!(same(of("local socket/shop", Some("/data")), of("local socket/shop", Some("/data"))));
         assert!(!same(of("local socket/shop", Some("/one")), of("local socket/shop", Some("/other"))));
-        assert!(!same(of("local socket/shop", None), of("local socket/shop", None)));
+        assert!(
+            same(of("local socket/shop", None), of("local socket/shop", Some("/one"))),
+            "not every role sees it"
+        );
     }
 
     #[test]

@@ -23,6 +23,10 @@ pub(in crate::engine) const TASK: &str = "accept-journal";
 pub(in crate::engine) const HINT: &str = "midwatch journal verify lists what differs; if this state was restored on purpose, or came with a failover \
      to a standby that had not received all of it: midwatch plan journal-accept --out FILE, then apply it";
 
+/// The same of an upgrade.
+pub(in crate::engine) const EARLIER: &str = "midwatch journal verify lists what differs; if this state was restored on purpose, accept it first with the version of \
+     midwatch that wrote it: midwatch plan journal-accept --out FILE, then apply it";
+
 static SPEC: OpSpec = OpSpec {
     verb: "journal-accept",
     about: "accept a journal restored to an older state, in which entries seen before are missing",
@@ -93,7 +97,8 @@ async fn draft(cx: &PlanCx<'_>) -> Result<Draft> {
     };
     let changes = differences.found.into_iter().skip(1).chain([
         format!("this machine takes the journal as it is, with entry {entry} as its last"),
-        "what it kept of another state at this address (copy, highest entry seen) is set aside beside it, not removed".into(),
+        "the copy and the highest entry seen of the other state at this address are set aside, not removed"
+            .into(),
     ]);
     Ok(Draft {
         why: found,

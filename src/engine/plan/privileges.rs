@@ -72,8 +72,8 @@ async fn needed(facts: &dyn Reader) -> Option<Preflight> {
 }
 
 /// In the transaction that is open: its session is closed after it, and a session for each statement takes longer than the
-/// statements. What one of them has set, and its locks, are gone before the next. An error ends a transaction: the next
-/// statement has another one.
+/// statements. What one of them has set, and its locks, are gone before the next. After an error the next
+/// statement has another transaction.
 async fn looked_at(
     facts: &dyn Reader,
     open: &mut Option<Box<dyn ReadTx>>,

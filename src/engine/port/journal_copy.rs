@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::engine::model::error::Result;
 use crate::engine::model::event::Event;
@@ -20,7 +21,7 @@ pub trait JournalCopy: Send + Sync {
     fn mend(&self, target: &Identity, missing: &[Event]) -> Result<()>;
     /// What is kept was seen at another address, and is not of this database: from now on this one has a place of its own.
     fn part(&self, target: &Identity) -> Result<()>;
-    /// How far the journal was seen from here. Where that is not written down, or cannot be read: the copy's last entry.
+    /// How far the journal was seen from this machine. Where that is not written down, or cannot be read: the copy's last entry.
     fn mark(&self, target: &Identity) -> Result<Option<Mark>>;
     /// It was seen as far as this, unless it was seen farther before.
     fn saw(&self, target: &Identity, seq: i64, hash: &str) -> Result<()>;
@@ -73,38 +74,81 @@ pub struct Mark {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen: Option<Identity>,
     /// The same as it was at other addresses, which had the entry that was the highest then; the latest is the last.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "known")]
     pub also_at: Vec<Identity>,
+}
+
+/// Earlier versions kept texts: what was seen there counts as seen nowhere else.
+fn known<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<Vec<Identity>, D::Error> {
+    let all = Vec::<serde_json::Value>::deserialize(from)?;
+    let known = all.into_iter().filter(|seen| !seen.is_string());
+    known.map(|seen| serde_json::from_value(seen).map_err(D::Error::custom)).collect()
 }
 
 /// Addresses that are kept of a journal; a tunnel may have another one each time.
 const ADDRESSES: usize = 64;
 
 impl Mark {
-    /// The database as it was seen where this address leads; none: it was not.
-    pub fn seen_at(&self, target: &Identity) -> Option<&Identity> {
-        let first = self.seen.as_ref().filter(|seen| seen.address == target.address);
-        first.or_else(|| self.also_at.iter().find(|seen| target.is_at_the_place_of(seen)))
+    fn all_seen(&self) -> impl Iterator<Item = &Identity> {
+        self.seen.iter().chain(&self.also_at)
     }
 
     /// The journal was seen where this address leads.
     pub fn is_at(&self, target: &Identity) -> bool {
-        self.seen.is_none() || self.seen_at(target).is_some()
+        self.seen.is_none() || self.all_seen().any(|seen| target.is_at_the_place_of(seen))
+    }
+
+    /// What was seen under this address, be it of another server; none: nothing was.
+    pub fn named(&self, target: &Identity) -> Option<&Identity> {
+        self.all_seen().find(|seen| seen.address == target.address)
     }
 
     /// Its entry is in the journal that this address leads to: from now on it is missed there.
     pub fn found_at(&mut self, target: &Identity) {
         match &mut self.seen {
-            Some(seen) if seen.address != target.address => {
-                if !self.also_at.contains(target) {
-                    self.also_at.retain(|seen| !target.is_at_the_place_of(seen));
-                    self.also_at.push(target.clone());
-                    self.also_at.drain(..self.also_at.len().saturating_sub(ADDRESSES));
-                }
+            Some(seen) if !target.is_at_the_place_of(seen) => {
+                self.also_at.retain(|seen| !target.is_at_the_place_of(seen));
+                self.also_at.push(target.clone());
+                self.also_at.drain(..self.also_at.len().saturating_sub(ADDRESSES));
             }
             // Another role may see less of the server.
             Some(_) if target.system_identifier.is_none() => {}
-            seen => *seen = Some(target.clone()),
+            seen => {
+                let directory = seen.take().and_then(|seen| seen.data_directory);
+                let data_directory = target.data_directory.clone().or(directory);
+                *seen = Some(Identity { data_directory, ..target.clone() });
+            }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(port: usize) -> Identity {
+        Identity { address: format!("a:{port}/shop"), ..Identity::default() }
+    }
+
+    #[test]
+    fn the_address_that_was_not_used_for_longest_is_forgotten() {
+        let mut mark = Mark { seen: Some(at(0)), ..Mark::default() };
+        mark.found_at(&at(1));
+        for tunnel in 2..=ADDRESSES * 2 {
+            mark.found_at(&at(tunnel));
+            mark.found_at(&at(1));
+        }
+        assert_eq!(mark.also_at.len(), ADDRESSES);
+        assert!(mark.is_at(&at(0)) && mark.is_at(&at(1)) && !mark.is_at(&at(2)));
+    }
+
+    #[test]
+    fn a_mark_of_an_earlier_version_is_read() {
+        let mark: Mark =
+            serde_json::from_str(r#"{"seq": 9, "hash": "h", "copied": 9, "also_at": ["b:5432/shop"]}"#)
+                .unwrap();
+        assert_eq!((mark.seq, mark.also_at), (9, vec![]));
+        let damaged = r#"{"seq": 9, "hash": "h", "copied": 9, "also_at": [7]}"#;
+        assert!(serde_json::from_str::<Mark>(damaged).is_err());
     }
 }

@@ -5,7 +5,8 @@ use futures_util::future::join;
 use serde_json::json;
 
 use crate::engine::gate::guard::Approved;
-use crate::engine::journal::copied::{self, KeptJournal};
+use crate::engine::journal::copied::{self, KeptJournal, Seen};
+use crate::engine::model::cause::Cause;
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::event::Event;
 use crate::engine::model::identity::Identity;
@@ -114,7 +115,7 @@ pub(in crate::engine) struct CopyReady {
 }
 
 /// No journal, no action: that holds for the key that signs its entries, for its copy, and for a journal that is not the
-/// one that was seen from here. `accepts`: the run is there to accept it. The target's lock is held: no other run of this
+/// one that was seen from this machine. `accepts`: the run is there to accept it. The target's lock is held: no other run of this
 /// machine writes the copy.
 pub(in crate::engine) async fn copy_ready(
     setup: &Setup<'_>,
@@ -134,23 +135,20 @@ pub(in crate::engine) async fn copy_ready(
         // What is kept here is what its plan is compared with: nothing is mended before.
         return Ok(CopyReady::default());
     }
-    if !makes_journal {
-        match kept.not_as_seen(allowed).await {
-            Ok(None) => {}
-            Ok(Some(why)) => return Err(refused(why).hint(accept::HINT)),
-            Err(e) if allowed => tracing::warn!("{e}"),
-            Err(e) => return Err(e.context("not checked whether the journal is as it was seen here")),
+    let elsewhere = match kept.seen(allowed || makes_journal).await {
+        Ok(Seen::As) => None,
+        Ok(Seen::Elsewhere(mark)) => Some(mark),
+        // The entry that accepts it needs the journal's present form.
+        Ok(Seen::Differs(why)) if makes_journal => return Err(refused(why).hint(accept::EARLIER)),
+        Ok(Seen::Differs(why)) => return Err(refused(why).hint(accept::HINT)),
+        // Where there is no journal, its entries are not in it: what was seen at another address is of another one.
+        Err(e) if makes_journal && e.cause == Cause::NoSuchObject => {
+            copy.mark(&plan.identity)?.filter(|mark| !mark.is_at(&plan.identity))
         }
-    }
-    let elsewhere = match copied::seen_elsewhere(setup.facts, copy, &plan.identity).await {
-        Ok(elsewhere) => elsewhere,
-        // Where there is no journal, its entries are not in it.
-        Err(_) if makes_journal => copy.mark(&plan.identity)?,
-        Err(e) if allowed => {
-            tracing::warn!("{e}");
-            None
+        Err(e) if allowed => return Ok(CopyReady { mended: vec![], uncopied: Some(e.message) }),
+        Err(e) => {
+            return Err(e.context("not checked whether the journal is as it was last seen from this machine"));
         }
-        Err(e) => return Err(e.context("not checked whether the journal is as it was seen here")),
     };
     match copied::made_ready(setup.facts, copy, signer, &plan.identity, elsewhere.as_ref()).await {
         Ok(mended) => Ok(CopyReady { mended, uncopied: None }),

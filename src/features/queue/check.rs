@@ -59,7 +59,7 @@ impl Check for Queues {
             read_as_stored(&mut *tx, cx.dialect(), queue).await?;
             let (facts, mut unseen) = facts(&mut *tx, sql, queue).await?;
             let mut findings = found(id, queue, &facts);
-            // After an error a transaction answers nothing more.
+            // What did not answer is not asked for more.
             if unseen.is_none() {
                 unseen = show(&mut *tx, cx.dialect(), queue, &mut findings).await?;
             }

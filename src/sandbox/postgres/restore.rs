@@ -285,11 +285,9 @@ fn not_made(said: &str) -> Vec<NotMade> {
     out
 }
 
-/// Did the server end the session, or the program the work? Then what comes after was not tried. An error of the server's in
-/// one entry has its word, as every message of `pg_restore`'s is in English here.
+/// Did the server end the session, or the program the work? Then what comes after was not tried.
 fn was_interrupted(said: &str) -> bool {
-    let mut errors = said.lines().filter_map(|line| line.strip_prefix("pg_restore: error: "));
-    errors.any(|error| !error.contains("ERROR:"))
+    said.lines().any(programs::is_its_own)
 }
 
 #[cfg(test)]
