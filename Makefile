@@ -1,11 +1,12 @@
-# make test | headless | demo | lint | msrv | bench | beside | faults | fuzz | golden | contributing | clean. Each sets up what is missing (Debian; sudo where needed).
+# make test | long | headless | demo | lint | msrv | bench | beside | faults | fuzz | golden | contributing | clean. Each sets up what is missing (Debian; sudo where needed).
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup test headless demo lint style msrv bench beside faults fuzz golden screens contributing clean
+.PHONY: help setup test long headless demo lint style msrv bench beside faults fuzz golden screens contributing clean
 
 help:
 	@echo "make demo    a private PostgreSQL with planted problems and live traffic, and the console on it"
-	@echo "make test    all tests"
+	@echo "make test    all tests but those of make long"
+	@echo "make long    the tests of features that take a quarter of a minute and more each, most of them several switchovers"
 	@echo "make headless  the tests that need no console, in a build without a terminal"
 	@echo "make lint    formatting, clippy, documentation, licences and advisories of dependencies, spelling"
 	@echo "make msrv    the build with the oldest compiler that Cargo.toml promises"
@@ -23,6 +24,10 @@ setup:
 
 test: setup
 	cargo test --no-fail-fast
+
+# `make test` says `ignored` of them. `.ci/run` runs both.
+long: setup
+	cargo test --no-fail-fast --test features -- --ignored
 
 # A debug build: ready in a fraction of the time, and quick enough to work with. ARGS="--rows 1000000"
 demo:

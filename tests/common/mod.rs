@@ -36,7 +36,7 @@ pub(crate) const IMAGES: &str = "(select b.run, b.step, b.batch, u.seq, b.relati
 /// Statics are never dropped: the watcher ends it with the process.
 pub(crate) fn shared_server() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
-    let settings = vec![("max_prepared_transactions".into(), "10".into())];
+    let settings = vec![("max_prepared_transactions".into(), "10".into()), ("jit".into(), "off".into())];
     let start = || Server::start_blocking(Options { memory: true, settings, ..Options::default() });
     SERVER.get_or_init(|| start().expect("a private PostgreSQL server"))
 }

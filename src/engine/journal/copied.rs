@@ -288,7 +288,7 @@ pub(super) struct CopyVerdict {
 
 /// What a look at one entry says.
 #[derive(Debug)]
-pub(in crate::engine) enum Seen {
+pub(in crate::engine) enum JournalSeen {
     /// The journal is as it was last seen from this machine, or was never seen.
     As,
     /// What is kept is of the same server at another address, and its last entry is not here: see [`seen_elsewhere`].
@@ -361,8 +361,8 @@ impl KeptJournal<'_> {
 
     /// The journal against what is kept of it here. One row is read, where anything is kept; `may_be_absent`: nothing needs
     /// to be.
-    pub(in crate::engine) async fn seen(&self, may_be_absent: bool) -> Result<Seen> {
-        let differs = |why: Option<String>| why.map_or(Seen::As, Seen::Differs);
+    pub(in crate::engine) async fn seen(&self, may_be_absent: bool) -> Result<JournalSeen> {
+        let differs = |why: Option<String>| why.map_or(JournalSeen::As, JournalSeen::Differs);
         let Some(mark) = self.copy.mark(self.target)? else {
             return Ok(differs(match self.replaced_server().await? {
                 None if !may_be_absent => self.nothing_is_kept().await?,
@@ -371,12 +371,12 @@ impl KeptJournal<'_> {
         };
         if mark.seq == 0 {
             // A run has begun here, and no entry of it has come back.
-            return Ok(Seen::As);
+            return Ok(JournalSeen::As);
         }
         if mark.is_at(self.target) {
             return Ok(differs(self.not_as_marked(&mark).await?));
         }
-        Ok(if is_there(self.facts, &mark).await? { Seen::As } else { Seen::Elsewhere(mark) })
+        Ok(if is_there(self.facts, &mark).await? { JournalSeen::As } else { JournalSeen::Elsewhere(mark) })
     }
 
     /// Why the journal is not the one of this mark; none: it is.

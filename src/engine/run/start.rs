@@ -5,7 +5,7 @@ use futures_util::future::join;
 use serde_json::json;
 
 use crate::engine::gate::guard::Approved;
-use crate::engine::journal::copied::{self, KeptJournal, Seen};
+use crate::engine::journal::copied::{self, JournalSeen, KeptJournal};
 use crate::engine::model::cause::Cause;
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::event::Event;
@@ -136,11 +136,11 @@ pub(in crate::engine) async fn copy_ready(
         return Ok(CopyReady::default());
     }
     let elsewhere = match kept.seen(allowed || makes_journal).await {
-        Ok(Seen::As) => None,
-        Ok(Seen::Elsewhere(mark)) => Some(mark),
+        Ok(JournalSeen::As) => None,
+        Ok(JournalSeen::Elsewhere(mark)) => Some(mark),
         // The entry that accepts it needs the journal's present form.
-        Ok(Seen::Differs(why)) if makes_journal => return Err(refused(why).hint(accept::EARLIER)),
-        Ok(Seen::Differs(why)) => return Err(refused(why).hint(accept::HINT)),
+        Ok(JournalSeen::Differs(why)) if makes_journal => return Err(refused(why).hint(accept::EARLIER)),
+        Ok(JournalSeen::Differs(why)) => return Err(refused(why).hint(accept::HINT)),
         // Where there is no journal, its entries are not in it: what was seen at another address is of another one.
         Err(e) if makes_journal && e.cause == Cause::NoSuchObject => {
             copy.mark(&plan.identity)?.filter(|mark| !mark.is_at(&plan.identity))

@@ -29,6 +29,7 @@ async fn a_column_that_came_since_is_named_and_hinders_no_repair_of_the_retired_
 
 /// A plan has them as data: neither what separates names in a text nor how a statement writes them matters.
 #[tokio::test]
+#[ignore = "long: make long"]
 async fn objects_of_any_name_that_were_there_before_the_switch_are_not_taken_for_new() {
     let world = shop().await;
     world

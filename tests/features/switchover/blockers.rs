@@ -23,6 +23,7 @@ async fn holding(world: &World, sql: &str) -> Owner {
 }
 
 #[tokio::test]
+#[ignore = "long: make long"]
 async fn whoever_holds_a_partition_or_a_sequence_is_named_and_so_is_a_prepared_transaction() {
     let world = World::mended().await;
     let wait = ["switchover", "--set", "patience=1s", "--set", "backup=skip", "--set", "monitor=0s"];

@@ -45,6 +45,7 @@ pub(crate) fn applied(world: &World, args: &[&str]) -> Value {
 }
 
 #[tokio::test]
+#[ignore = "long: make long"]
 async fn everything_is_carried_over_and_back_to_the_letter() {
     let world = shop().await;
     // What installs the marker stays: it hides nothing and hangs in the journal's schema.
@@ -187,6 +188,7 @@ async fn what_depends_on_a_lost_unique_key_is_refused_or_accepted_openly() {
 }
 
 #[tokio::test]
+#[ignore = "long: make long"]
 async fn what_a_switch_must_not_do_unseen() {
     let world = shop().await;
     // Bound to the table, not to its name.
@@ -224,6 +226,7 @@ async fn what_a_switch_must_not_do_unseen() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+#[ignore = "long: make long"]
 async fn who_reads_through_a_view_notices_neither_the_switch_nor_the_way_back() {
     let world = shop().await;
     world

@@ -124,6 +124,7 @@ fn refused(world: &World, args: &[&str]) -> String {
 }
 
 #[tokio::test]
+#[ignore = "long: make long"]
 async fn cleanup_puts_away_then_drops_after_a_quiet_time() {
     let world = World::mended().await;
     let accept = ["cleanup", "--set", "accept=foreign_key", "--set", "backup=make"];
@@ -299,6 +300,7 @@ async fn a_command_that_fails_stops_it_before_the_switch() {
 }
 
 #[tokio::test]
+#[ignore = "long: make long"]
 async fn a_rehearsal_measures_what_the_plan_then_shows() {
     let world = World::mended().await;
     let before = kinds(&world).await;

@@ -58,6 +58,7 @@ async fn whoever_depends_on_a_lost_key_is_named_however_it_is_written() {
 }
 
 #[tokio::test]
+#[ignore = "long: make long"]
 async fn an_identity_that_takes_no_number_is_refused_and_what_tells_the_table_is_named() {
     let world = shop().await;
     let plan = planned(&world, "");

@@ -87,6 +87,7 @@ async fn a_truncate_that_would_take_children_along_is_refused_as_it_was() {
 }
 
 #[tokio::test]
+#[ignore = "long: make long"]
 async fn what_is_cast_on_its_way_does_not_depend_on_who_writes_it() {
     let world = shop().await;
     world
