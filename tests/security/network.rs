@@ -62,8 +62,8 @@ async fn pass(
 }
 
 /// A database reached through a proxy; its URL without one comes second.
-async fn behind_a_proxy(policy: &str) -> (World, Proxy, String) {
-    let world = World::new(lasting(), Template::Ready).await;
+async fn behind_a_proxy(template: Template, policy: &str) -> (World, Proxy, String) {
+    let world = World::new(lasting(), template).await;
     let direct = world.rig.server.url(&world.db);
     let proxy = Proxy::start(world.rig.server.socket_dir().join(".s.PGSQL.5432")).await;
     let user = direct.split("://").nth(1).and_then(|rest| rest.split('@').next()).unwrap();
@@ -93,7 +93,7 @@ async fn is_resumed(world: &World, run: &str, rows: u64) {
 /// At 4eabe32 the exit code was 6 (nothing was changed), without the number of the run that stands in the journal.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_intent_whose_commit_has_no_answer_names_its_run() {
-    let (world, proxy, direct) = behind_a_proxy(POLICY).await;
+    let (world, proxy, direct) = behind_a_proxy(Template::Ready, POLICY).await;
     let planned = world.plan(&["plan", "backfill", "--set", "limit=24"], "plan.json").await;
     let before = world.last_run().await;
     world.arm("intent_commit", None, None).await;
@@ -120,7 +120,7 @@ async fn entries(world: &World, run: &str, kind: &str) -> String {
 /// At 03c73d6 the exit code was 8, the outcome `failed`, and no run was named; the run had been taken over all the same.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_resume_whose_commit_has_no_answer_names_its_run() {
-    let (world, proxy, direct) = behind_a_proxy(POLICY).await;
+    let (world, proxy, direct) = behind_a_proxy(Template::Ready, POLICY).await;
     let planned = world.plan(&["plan", "backfill", "--set", "limit=24"], "plan.json").await;
     world.arm("entry", Some(2), Some("53100")).await;
     let applied = world.midwatch(&planned.apply()).await;
@@ -145,7 +145,8 @@ async fn a_resume_whose_commit_has_no_answer_names_its_run() {
 /// At 03c73d6 the next attempt met the fence of the one before: the run "was taken over", and its outcome was not written.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reconnection_whose_commit_has_no_answer_is_not_taken_for_anothers() {
-    let (world, proxy, _) = behind_a_proxy(&POLICY.replace("reconnect_s = 1", "reconnect_s = 60")).await;
+    let (world, proxy, _) =
+        behind_a_proxy(Template::Ready, &POLICY.replace("reconnect_s = 1", "reconnect_s = 60")).await;
     let planned = world.plan(&["plan", "backfill", "--set", "limit=24"], "plan.json").await;
     world.arm("entry", Some(2), None).await;
     world.arm("reconnected_commit", None, None).await;
@@ -173,11 +174,34 @@ async fn a_reconnection_whose_commit_has_no_answer_is_not_taken_for_anothers() {
     world.drop().await;
 }
 
+/// Reads what another session has locked as the network falls silent, and ends.
+async fn ends_on_silence(world: &World, proxy: &Proxy, args: &[&str], locked: &str) {
+    let mut other = world.owner().await;
+    other.execute_script(&format!("begin; lock table {locked} in access exclusive mode")).await.unwrap();
+    let mut program = world.start(args);
+    world.held(&mut program, "midwatch/reader", "wait_event_type = 'Lock'").await;
+    proxy.holds.store(true, Ordering::Release);
+    let since = Instant::now();
+    let end = program.end().await;
+    assert!(since.elapsed() < Duration::from_secs(20), "{args:?}: {:?}: {end:?}", since.elapsed());
+    assert_ne!(end.code, 0, "{args:?}: {end:?}");
+    proxy.holds.store(false, Ordering::Release);
+    other.execute_script("rollback").await.unwrap();
+}
+
+/// At 4eabe32 a comparison did not end within 75 s.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_network_that_swallows_everything_ends_a_comparison() {
+    let (world, proxy, _) = behind_a_proxy(Template::Twins, POLICY).await;
+    ends_on_silence(&world, &proxy, &["check", "parity"], "revenues, expenses, daily_cash_balances").await;
+    world.drop().await;
+}
+
 /// At 4eabe32 `apply` ended after 280 s at `reconnect_s = 5`, `check` and `journal verify` not within 75 s, `doctor` after
 /// 70 s. With 3 s of silence each must end within some of them, and say so; the run is resumed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_network_that_swallows_everything_ends_every_command() {
-    let (world, proxy, direct) = behind_a_proxy(POLICY).await;
+    let (world, proxy, direct) = behind_a_proxy(Template::Ready, POLICY).await;
     let planned = world.plan(&["plan", "backfill", "--set", "limit=24"], "plan.json").await;
 
     world.arm("entry", Some(2), None).await;
@@ -193,19 +217,8 @@ async fn a_network_that_swallows_everything_ends_every_command() {
 
     proxy.holds.store(false, Ordering::Release);
     let run = world.last_run().await.to_string();
-    for args in [&["check", "anomalies"][..], &["journal", "verify"]] {
-        let mut other = world.owner().await;
-        let lock = "begin; lock table midwatch.runs, attendance_events in access exclusive mode";
-        other.execute_script(lock).await.unwrap();
-        let mut program = world.start(args);
-        world.held(&mut program, "midwatch/reader", "wait_event_type = 'Lock'").await;
-        proxy.holds.store(true, Ordering::Release);
-        let since = Instant::now();
-        let end = program.end().await;
-        assert!(since.elapsed() < Duration::from_secs(20), "{args:?}: {:?}: {end:?}", since.elapsed());
-        assert_ne!(end.code, 0, "{args:?}: {end:?}");
-        proxy.holds.store(false, Ordering::Release);
-        other.execute_script("rollback").await.unwrap();
+    for args in [&["check", "anomalies"][..], &["journal", "verify"], &["plan", "backfill"]] {
+        ends_on_silence(&world, &proxy, args, "midwatch.runs, attendance_events").await;
     }
     // What it asks for waits for no lock: it meets a network that is silent from its first byte.
     proxy.holds.store(true, Ordering::Release);

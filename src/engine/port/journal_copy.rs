@@ -98,9 +98,13 @@ impl Mark {
         self.seen.is_none() || self.all_seen().any(|seen| target.is_at_the_place_of(seen))
     }
 
-    /// What was seen under this address, be it of another server; none: nothing was.
+    /// What was seen under this address, be it of a server that was replaced, or of one whose disk was copied; none: nothing was.
     pub fn named(&self, target: &Identity) -> Option<&Identity> {
-        self.all_seen().find(|seen| seen.address == target.address)
+        self.all_seen().find(|seen| {
+            let same_system =
+                target.system_identifier.is_some() && seen.system_identifier == target.system_identifier;
+            seen.address == target.address && (same_system || target.is_at_the_place_of(seen))
+        })
     }
 
     /// Its entry is in the journal that this address leads to: from now on it is missed there.

@@ -107,6 +107,9 @@ async fn a_plan_whose_earlier_runs_cannot_be_read_is_not_applied() {
     let done = engine.run(approved, &Control::default(), &|_| ()).await;
     assert_eq!((done.outcome, done.run), (Outcome::Failed, None));
     let failure = done.failure.unwrap();
-    assert_eq!(failure.message, "not checked whether the journal is as it was seen here: no answer");
+    assert_eq!(
+        failure.message,
+        "not checked whether the journal is as it was last seen from this machine: no answer"
+    );
     assert_eq!(world.value("select count(*)::text from midwatch.runs").await, "0");
 }
