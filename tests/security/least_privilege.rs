@@ -202,3 +202,29 @@ async fn an_operator_carries_out_every_operation_and_cannot_rewrite_the_journal(
         }
     }
 }
+
+/// Roles belong to the server: whoever prepares another of its databases at the same moment creates them too.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_scripts_for_one_server_run_at_once() {
+    let (one, _) = demo_database("hospitality", 1_000).await;
+    let (other, _) = demo_database("hospitality", 1_000).await;
+    let (reader, operator) = (format!("{READER}_{}", one.name), format!("{OPERATOR}_{}", one.name));
+    let script = |url: &str| {
+        let printed = on(url, &["doctor", "--grants", "--profile", "hospitality"]);
+        assert_eq!(printed.code, 0, "{printed:?}");
+        printed.stdout.replace(READER, &reader).replace(OPERATOR, &operator)
+    };
+    let (first, second) = (script(&one.url()), script(&other.url()));
+    let mut session = one.owner().await;
+    session.execute_script(&format!("begin; {first}")).await.unwrap();
+    let mut waiting = other.owner().await;
+    let pid = waiting.fetch_value("select pg_backend_pid()::text", &[]).await.unwrap().unwrap();
+    let second = tokio::spawn(async move { waiting.execute_script(&second).await });
+    let waits = "select wait_event_type from pg_stat_activity where pid = $1::text::int";
+    while session.fetch_value(waits, &[&pid]).await.unwrap().as_deref() != Some("Lock") {
+        assert!(!second.is_finished(), "the second script did not wait: {:?}", second.await);
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    session.execute_script("commit").await.unwrap();
+    second.await.unwrap().unwrap();
+}

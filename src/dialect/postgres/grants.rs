@@ -356,9 +356,11 @@ impl GrantScript<'_> {
     }
 }
 
+/// Roles belong to the whole server: the script of another of its databases may be run at the same moment.
 fn create(role: &str) -> String {
     let body = format!(
-        "BEGIN IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = {}) THEN CREATE ROLE {} LOGIN; END IF; END",
+        "BEGIN IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = {}) THEN CREATE ROLE {} LOGIN; END IF; \
+         EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END",
         literal(role),
         Ident(role)
     );
