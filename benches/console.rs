@@ -111,7 +111,7 @@ fn key_to_paint(config: &str) {
 fn keys_beside(other: &str, config: &str) {
     let programs = [BINARY, other];
     let mut pairs = Vec::new();
-    for _ in 0..10 {
+    for _ in 0..common::number("MIDWATCH_BENCH_PAIRS", 10) {
         let mut times = [Vec::new(), Vec::new()];
         for start in 0..10 {
             for side in [start % 2, 1 - start % 2] {
@@ -128,7 +128,8 @@ fn keys_beside(other: &str, config: &str) {
         let what = format!("key to paint, p{p} of {}, beside {}", ours.len(), in_ms(b));
         let (middle, least, most) = (median(ratios.clone()), ratios[0], ratios[ratios.len() - 1]);
         let found = format!(
-            "1.05×   {middle:.3}×, median of ten pairs ({least:.3} to {most:.3}); of all keys {:.3}×",
+            "1.05×   {middle:.3}×, median of {} pairs ({least:.3} to {most:.3}); of all keys {:.3}×",
+            ratios.len(),
             a / b
         );
         say(&what, in_ms(a), &found);

@@ -73,8 +73,10 @@ fn breaches(tree: &Tree, wanted: &dyn Fn(&Literal) -> bool) -> Vec<Breach> {
     found
 }
 
-/// The types of statements. Their `new` makes a statement of any text.
+/// The types of statements.
 const STATEMENTS: [&str; 2] = ["Sql", "ProfileSql"];
+/// What makes a statement of any text.
+const ANY_TEXT: [&str; 2] = ["new", "over_rows"];
 /// How a statement is made that is the profile's from end to end, and where: no text of ours gets in there.
 const OF_PROFILE: &str = "of_profile";
 const PROFILES: [&str; 1] = ["engine/check/paging"];
@@ -96,10 +98,14 @@ fn names(file: &Source, function: &str) -> bool {
     })
 }
 
+fn makes_any(file: &Source) -> bool {
+    ANY_TEXT.iter().any(|maker| names(file, maker))
+}
+
 /// Where else than with a dialect does text become a statement?
 fn made_elsewhere(tree: &Tree) -> Vec<String> {
     let dialects = dialects(tree);
-    let new = tree.files.iter().filter(|f| !allowed(&f.path, &dialects) && names(f, "new"));
+    let new = tree.files.iter().filter(|f| !allowed(&f.path, &dialects) && makes_any(f));
     let profile = tree.files.iter().filter(|f| !PROFILES.iter().any(|p| within(&f.path, p)));
     new.chain(profile.filter(|f| names(f, OF_PROFILE))).map(|f| f.path.clone()).collect()
 }
@@ -125,7 +131,7 @@ fn marks(tree: &Tree) -> (Vec<&str>, Vec<&str>) {
     let missing = tree
         .files
         .iter()
-        .filter(|f| names(f, "new") && !good.iter().any(|root| within(&f.path, &place(&root.path))));
+        .filter(|f| makes_any(f) && !good.iter().any(|root| within(&f.path, &place(&root.path))));
     (wrong.iter().map(|f| f.path.as_str()).collect(), missing.map(|f| f.path.as_str()).collect())
 }
 
@@ -135,8 +141,8 @@ fn clippy_allows_statements_in_the_same_places() {
     assert_eq!(marks(Tree::src()), (vec![], vec![]));
     let clippy: toml::Table = std::fs::read_to_string(root().join("clippy.toml")).unwrap().parse().unwrap();
     let refused = clippy["disallowed-methods"].as_array().unwrap();
-    for name in STATEMENTS {
-        let path = format!("midwatch::engine::model::query::{name}::new");
+    for maker in ["Sql::new", "Sql::over_rows", "ProfileSql::new"] {
+        let path = format!("midwatch::engine::model::query::{maker}");
         assert!(refused.iter().any(|m| m["path"].as_str() == Some(&path)), "{path}");
     }
 }
@@ -179,6 +185,7 @@ fn statements_are_made_with_their_dialect() {
     };
     for bad in [
         "fn f() { let _ = ProfileSql::new(text()); }",
+        "fn f() { let _ = Sql::over_rows(text()); }",
         "fn f() { let _ = texts().map(query::ProfileSql::new); }",
         "use crate::engine::model::query::Sql as S; fn f() { let _ = S::new(text()); }",
         "fn f() { use crate::engine::model::query::{ProfileSql as Asked, Sql}; let _ = Asked::new(text()); }",

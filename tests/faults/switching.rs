@@ -7,7 +7,7 @@ use crate::program::{Program, until};
 use crate::servers::Rig;
 use crate::switch::{Case, Fault, Op, Place};
 use crate::table_roles::{Standing, definitions, reverse_triggers};
-use crate::world::{Planned, World};
+use crate::world::{POLICY, Planned, World};
 
 /// The operator's command right before the switch: known to the journal, so that it can be held there.
 pub(crate) const BEFORE: &str = ": before";
@@ -26,6 +26,8 @@ struct Scene {
 /// What came of it, for the table.
 pub(crate) async fn case(case: Case, rig: &'static Rig) -> String {
     let world = World::new(rig, case.op.template()).await;
+    // On a busy machine the application, which never rests, has its turn with a table several times in a row.
+    world.policy(&POLICY.replace("lock_attempts = 3", "lock_attempts = 40"));
     let settings = settings(case);
     let mut args = vec!["plan", case.op.title()];
     for setting in &settings {

@@ -8,6 +8,7 @@
 
 mod backup;
 mod casts;
+mod names;
 mod statements;
 
 use std::os::unix::fs::PermissionsExt as _;

@@ -25,6 +25,7 @@ pub mod owner;
 mod parameters;
 mod passfile;
 mod password_command;
+mod prepared;
 mod reader;
 mod row_sql;
 pub mod sampling;

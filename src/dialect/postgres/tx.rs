@@ -14,11 +14,11 @@ use sqlx::{
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::error::read_error;
-use super::{operators, side_effects};
+use super::{operators, prepared, side_effects};
 use crate::dialect::postgres::search_path::OWN_PATH;
 use crate::dialect::postgres::shared::Shared;
 use crate::engine::model::cause::Cause;
-use crate::engine::model::error::{Error, Result};
+use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::foreign_cast::ForeignCast;
 use crate::engine::model::name::literal;
 use crate::engine::model::query::{Column, Param, ProfileSql, Sql};
@@ -41,6 +41,9 @@ const ASIDE: &str = "savepoint midwatch_aside; ";
 
 const BACK: &str = "rollback to savepoint midwatch_aside; ";
 
+/// What statements of ours have set since is kept.
+const RENEWED: &str = "release savepoint midwatch_aside; savepoint midwatch_aside; ";
+
 /// After the server's own timeout, how long until we believe the network is gone.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -58,6 +61,8 @@ pub(super) struct Tx {
     aside: Aside,
     /// Text of others has run here: the session is closed, not used again.
     foreign: bool,
+    /// Rows of others have been read here: it is used again where its statements are ours.
+    rows: bool,
 }
 
 /// The savepoint before text of others.
@@ -65,9 +70,11 @@ pub(super) struct Tx {
 enum Aside {
     /// Not yet there.
     None,
-    /// Nothing of others has run since.
+    /// Nothing has run since.
     Clean,
-    /// Something has: the transaction goes back before its next statement.
+    /// Statements of ours have.
+    Old,
+    /// Code of others has: the transaction goes back before its next statement.
     Disturbed,
 }
 
@@ -132,6 +139,7 @@ impl Tx {
             path: if of_profile { Path::Profile } else { Path::Own },
             aside: if of_profile { Aside::Clean } else { Aside::None },
             foreign: false,
+            rows: false,
         }
     }
 
@@ -141,20 +149,51 @@ impl Tx {
         if self.path == path && self.aside != Aside::Disturbed {
             return Ok(());
         }
-        let mut text = match self.path {
-            Path::Profile => BACK,
-            Path::Own if self.aside == Aside::None => ASIDE,
-            Path::Own => "",
+        self.set_aside(path).await
+    }
+
+    /// What runs from here on is undone before the next statement.
+    async fn set_aside(&mut self, path: Path) -> Result<()> {
+        let mut text = match (self.aside, self.path) {
+            (Aside::None, _) => ASIDE,
+            (Aside::Old, _) => RENEWED,
+            (Aside::Disturbed, _) | (_, Path::Profile) => BACK,
+            (Aside::Clean, Path::Own) => "",
         }
         .to_owned();
         if path == Path::Profile {
             text.push_str(&set_path(&self.profile_path));
         }
-        self.guarded(async |connection| {
-            sqlx::raw_sql(AssertSqlSafe(text)).execute(connection).await.map(drop)
-        })
-        .await?;
+        // After text of others no statement has a name.
+        let named = self.aside == Aside::Disturbed && !self.foreign && self.shared.direct();
+        if named {
+            text.push_str(prepared::COUNT);
+        }
+        let ours = self
+            .guarded(async |connection| {
+                let row = sqlx::raw_sql(AssertSqlSafe(text)).fetch_optional(&mut *connection).await?;
+                row.filter(|_| named).map_or(Ok(true), |row| Ok(prepared::are_ours(connection, row.try_get(0)?)))
+            })
+            .await?;
+        if !ours {
+            self.foreign = true;
+            return Err(prepared::taken(Class::Unobserved).context("failed to read"));
+        }
         (self.path, self.aside) = (path, Aside::Clean);
+        Ok(())
+    }
+
+    /// A statement of ours. One over rows of others runs code of theirs: what that sets does not outlast it.
+    async fn under_own(&mut self, sql: &Sql) -> Result<()> {
+        self.under(Path::Own).await?;
+        if sql.reads_rows() {
+            if self.aside != Aside::Clean {
+                self.set_aside(Path::Own).await?;
+            }
+            (self.aside, self.rows) = (Aside::Disturbed, true);
+        } else if self.aside == Aside::Clean {
+            self.aside = Aside::Old;
+        }
         Ok(())
     }
 
@@ -309,14 +348,14 @@ impl ReadTx for Tx {
 
     fn each<'a>(&'a mut self, sql: &'a Sql, take: Take<'a>) -> Fut<'a, Result<()>> {
         Box::pin(async move {
-            self.under(Path::Own).await?;
+            self.under_own(sql).await?;
             self.stream(sql.text().to_owned(), sql.params(), take).await
         })
     }
 
     fn objects<'a>(&'a mut self, sql: &'a Sql, take: Take<'a>) -> Fut<'a, Result<()>> {
         Box::pin(async move {
-            self.under(Path::Own).await?;
+            self.under_own(sql).await?;
             self.stream(as_objects(sql.text()), sql.params(), take).await
         })
     }
@@ -356,6 +395,14 @@ pub(super) fn bind(params: &[Param]) -> Result<PgArguments, sqlx::Error> {
     Ok(arguments)
 }
 
+/// Ends the transaction; whether its session's statements are still ours, where that is asked.
+async fn end(connection: &mut PgConnection, checked: bool) -> Result<bool, sqlx::Error> {
+    let text = if checked { format!("{END}; {}", prepared::COUNT) } else { END.to_owned() };
+    let rows = sqlx::raw_sql(AssertSqlSafe(text)).fetch_all(&mut *connection).await?;
+    let Some(count) = rows.last().filter(|_| checked) else { return Ok(true) };
+    Ok(prepared::are_ours(connection, count.try_get(0)?))
+}
+
 impl Drop for Tx {
     fn drop(&mut self) {
         self.shared.unregister(&self.backend);
@@ -364,7 +411,7 @@ impl Drop for Tx {
         };
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         let shared = Arc::clone(&self.shared);
-        let foreign = self.foreign;
+        let (foreign, checked) = (self.foreign, self.rows && self.shared.direct());
         if self.busy {
             let backend = self.backend.clone();
             runtime.spawn(async move {
@@ -373,13 +420,14 @@ impl Drop for Tx {
             });
         } else {
             runtime.spawn(async move {
-                let ended = sqlx::raw_sql(END).execute(&mut connection).await;
-                if foreign {
-                    let _ = sqlx::Connection::close(connection).await;
-                    // Who comes next need not wait for a new one.
-                    shared.warm().await;
-                } else if ended.is_ok() {
-                    shared.put_back(connection);
+                match end(&mut connection, checked && !foreign).await {
+                    Ok(true) if !foreign => shared.put_back(connection),
+                    Err(_) if !foreign => {}
+                    _ => {
+                        let _ = sqlx::Connection::close(connection).await;
+                        // Who comes next need not wait for a new one.
+                        shared.warm().await;
+                    }
                 }
                 drop(permit);
             });

@@ -6,12 +6,24 @@
 pub struct Sql {
     text: String,
     params: Vec<Param>,
+    rows: bool,
 }
 
 impl Sql {
-    /// Only a dialect, or a feature's file for one, calls this.
+    /// Over the catalog and the journal alone. Only a dialect, or a feature's file for one, calls this.
     pub fn new(text: impl Into<String>) -> Self {
-        Self { text: text.into(), params: vec![] }
+        Self { text: text.into(), params: vec![], rows: false }
+    }
+
+    /// Over rows of tables, or over values of types, that are others': functions of their indexes, views and types run in
+    /// it. What these set or prepare does not outlast it.
+    pub fn over_rows(text: impl Into<String>) -> Self {
+        Self { text: text.into(), params: vec![], rows: true }
+    }
+
+    /// Made by [`Sql::over_rows`].
+    pub fn reads_rows(&self) -> bool {
+        self.rows
     }
 
     /// With values for `$1`, `$2`, ….
@@ -64,7 +76,7 @@ impl ProfileSql {
 
     /// A statement as the profile has it, where no dialect puts anything around it.
     pub fn of_profile(text: impl Into<String>) -> Self {
-        Self { sql: Sql { text: text.into(), params: vec![] }, names: false }
+        Self { sql: Sql::over_rows(text), names: false }
     }
 
     /// A statement of ours that only asks where the profile's names lead: no text and no table of others is in it, so the

@@ -216,7 +216,7 @@ async fn contents(tx: &mut dyn ReadTx, tables: &[String]) -> Result<Vec<Content>
         let relation = Relation::parse(table).to_string();
         let sql = CONTENT.replace("TABLE", &relation);
         let text = tx
-            .texts(&Sql::new(&sql).bind([Param::from(relation.as_str())]))
+            .texts(&Sql::over_rows(&sql).bind([Param::from(relation.as_str())]))
             .await?
             .pop()
             .flatten()

@@ -21,7 +21,7 @@ pub(super) fn size(table: &Relation, column: &str) -> Sql {
 
 pub(super) fn key_ends(rows: &str, column: &str) -> Sql {
     let column = Ident(column);
-    Sql::new(format!("select min({column})::bigint as low, max({column})::bigint as high from {rows}"))
+    Sql::over_rows(format!("select min({column})::bigint as low, max({column})::bigint as high from {rows}"))
 }
 
 // Where others are at work, a reading sleeps a millisecond about every 512 rows: it never holds a processor long enough

@@ -66,11 +66,11 @@ pub(super) fn differing(
     limit: usize,
 ) -> Sql {
     let order = key_list(what, "g.");
-    Sql::new(format!("{}\norder by {order} limit {limit}", candidates(what, parts, ranges)))
+    Sql::over_rows(format!("{}\norder by {order} limit {limit}", candidates(what, parts, ranges)))
 }
 
 pub(super) fn count(what: &ComparedRows<'_>, parts: PartsOfBoth<'_>, ranges: &[i64]) -> Sql {
-    Sql::new(format!("select count(*) as keys from ({}) c", candidates(what, parts, ranges)))
+    Sql::over_rows(format!("select count(*) as keys from ({}) c", candidates(what, parts, ranges)))
 }
 
 pub(super) fn stream(what: &ComparedRows<'_>, parts: &[RowPart<'_>], ranges: &[i64]) -> Sql {
@@ -81,12 +81,12 @@ pub(super) fn stream(what: &ComparedRows<'_>, parts: &[RowPart<'_>], ranges: &[i
         let filter = filtered(&keys_within, part);
         format!("select array[{keys}] as key, {digest} as digest from {} where {filter}", source(part))
     };
-    Sql::new(parts.iter().map(one).collect::<Vec<_>>().join("\nunion all "))
+    Sql::over_rows(parts.iter().map(one).collect::<Vec<_>>().join("\nunion all "))
 }
 
 pub(super) fn by_key(what: &ComparedRows<'_>, parts: &[RowPart<'_>], keys: &[KeyText]) -> Sql {
     let statements: Vec<_> = parts.iter().map(|p| lookup(what, p)).collect();
-    Sql::new(statements.join("\nunion all ")).bind(arrays(keys, what))
+    Sql::over_rows(statements.join("\nunion all ")).bind(arrays(keys, what))
 }
 
 fn arrays(keys: &[KeyText], what: &ComparedRows<'_>) -> Vec<Param> {
@@ -148,7 +148,7 @@ pub(super) fn same_values(pairs: &[ValuePair<'_>]) -> Sql {
     };
     let list: Vec<_> = pairs.iter().enumerate().map(one).collect();
     let params: Vec<Param> = pairs.iter().flat_map(|p| [Param::from(p.left), Param::from(p.right)]).collect();
-    Sql::new(format!(
+    Sql::over_rows(format!(
         "select u.same::text from unnest(array[{}]::boolean[]) with ordinality u(same, n) order by u.n",
         list.join(", ")
     ))

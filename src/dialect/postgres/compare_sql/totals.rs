@@ -47,7 +47,7 @@ fn aggregates(what: &ComparedRows<'_>) -> String {
 
 pub(super) fn digest(what: &ComparedRows<'_>, parts: &[RowPart<'_>], keys: KeySpan) -> Sql {
     let statements: Vec<_> = parts.iter().map(|p| part(what, p, keys)).collect();
-    Sql::new(statements.join("\nunion all "))
+    Sql::over_rows(statements.join("\nunion all "))
 }
 
 fn part(what: &ComparedRows<'_>, part: &RowPart<'_>, keys: KeySpan) -> String {

@@ -25,7 +25,7 @@ pub(super) fn verification_query(question: &Verification, run: &str) -> ProfileS
 }
 
 pub(super) fn own_verification_query(question: &Verification, run: &str) -> Sql {
-    Sql::new(wrong_rows(question)).bind([Param::from(run)])
+    Sql::over_rows(wrong_rows(question)).bind([Param::from(run)])
 }
 
 pub(super) fn canary_counts(canary: &Canary, run: &str, batch: u64) -> ProfileSql {

@@ -250,7 +250,7 @@ impl PgWriter {
             place.run,
         );
         self.under_own_path_with(what, &sql).await?;
-        let images = self.text(what, digests::images_written(), numbers([place.run, place.batch])?).await?;
+        let images = self.own_text(what, digests::images_written(), numbers([place.run, place.batch])?).await?;
         let batch = || format!("before-images of run {} batch {}", place.run, place.batch);
         let images = digests::own(images, batch)?;
         let body = json!({
@@ -265,14 +265,20 @@ impl PgWriter {
     async fn execute(&mut self, what: &str, sql: String, arguments: PgArguments) -> Result<u64> {
         self.set_path().await?;
         self.bound(what).await?;
-        sqlx::query_with(AssertSqlSafe(sql), arguments)
-            .execute(&mut self.work)
-            .await
-            .map(|done| done.rows_affected())
-            .map_err(|e| write_error(&e, what))
+        let done = sqlx::query_with(AssertSqlSafe(sql), arguments).execute(&mut self.work).await;
+        self.disturbed();
+        done.map(|done| done.rows_affected()).map_err(|e| write_error(&e, what))
     }
 
+    /// What a statement over rows of the target says.
     async fn text(&mut self, what: &str, sql: String, arguments: PgArguments) -> Result<String> {
+        let text = self.own_text(what, sql, arguments).await;
+        self.disturbed();
+        text
+    }
+
+    /// What one over the journal alone says.
+    async fn own_text(&mut self, what: &str, sql: String, arguments: PgArguments) -> Result<String> {
         self.set_path().await?;
         self.bound(what).await?;
         sqlx::query_with(AssertSqlSafe(sql), arguments)

@@ -159,13 +159,15 @@ impl PgWriter {
 
     async fn single(&mut self, locked: &Locked<'_>, sql: &Sql) -> Result<Option<String>> {
         let what = locked.asking;
+        self.set_path().await?;
         let arguments =
             bind(sql.params()).map_err(|e| Error::new(Class::Failed, format!("failed to {what}: {e}")))?;
-        sqlx::query_with(AssertSqlSafe(sql.text().to_owned()), arguments)
-            .fetch_one(&mut self.work)
-            .await
-            .and_then(|row| row.try_get(0))
-            .map_err(|e| write_error(&e, what))
+        let row =
+            sqlx::query_with(AssertSqlSafe(sql.text().to_owned()), arguments).fetch_one(&mut self.work).await;
+        if sql.reads_rows() {
+            self.disturbed();
+        }
+        row.and_then(|row| row.try_get(0)).map_err(|e| write_error(&e, what))
     }
 }
 

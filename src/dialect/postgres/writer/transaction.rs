@@ -7,12 +7,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::AssertSqlSafe;
+use sqlx::postgres::PgRow;
+use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 
 use super::super::error::{Coded as _, OVER_BUDGET, TIMED_OUT, is_disconnect, write_error};
 use super::budget::{Budget, GRACE};
 use super::{PgWriter, unanswered};
 use crate::dialect::postgres::numbers::number;
+use crate::dialect::postgres::prepared;
 use crate::dialect::postgres::search_path::{OWN_PATH, Whose, path_of, path_of_plan};
 use crate::engine::model::cause::Cause;
 use crate::engine::model::error::{Class, Error, Result};
@@ -51,15 +53,19 @@ impl PgWriter {
         let run = number(&begun.run)?;
         let limits = self.begin_budget(ms);
         let text = format!(
-            "{}; select 1 from midwatch.runs where id = {run} and fence = {} and outcome = 'running' for update",
+            "{}; select id from midwatch.runs where id = {run} and fence = {} and outcome = 'running' for update; {}",
             self.opening(&format!(
                 "set local idle_in_transaction_session_timeout = {}; {limits}",
                 IDLE.as_millis()
             )),
-            begun.fence
+            begun.fence,
+            prepared::COUNT
         );
-        let mine = sqlx::raw_sql(AssertSqlSafe(text)).fetch_all(&mut self.work).await;
-        if !mine.map_err(|e| write_error(&e, what))?.is_empty() {
+        let answers = sqlx::raw_sql(AssertSqlSafe(text)).fetch_all(&mut self.work).await;
+        let answers = answers.map_err(|e| write_error(&e, what))?;
+        // What was deferred has run in the COMMIT before.
+        self.statements_are_ours(what, answers.last()).await?;
+        if answers.len() == 2 {
             return Ok(run);
         }
         let message = format!("run {} has been taken over or ended elsewhere", begun.run);
@@ -111,14 +117,41 @@ impl PgWriter {
 
     /// From here on statements of ours.
     pub(super) async fn under_own_path(&mut self) -> Result<()> {
+        if self.whose != Whose::Ours {
+            self.disturbed();
+        }
         self.whose = Whose::Ours;
         self.set_path().await
     }
 
-    /// The same with a first statement, in one message.
+    /// The same with a first statement, in one message; it returns no rows.
     pub(super) async fn under_own_path_with(&mut self, what: &str, sql: &str) -> Result<()> {
         (self.whose, self.path_is) = (Whose::Ours, Some(Whose::Ours));
-        self.raw(what, &format!("set local search_path = {OWN_PATH}; {sql}")).await
+        self.set_path_with(what, OWN_PATH, &format!("{sql}; ")).await
+    }
+
+    /// Code of others has run, or may have: what it has set and prepared is not known.
+    pub(super) fn disturbed(&mut self) {
+        self.path_is = None;
+    }
+
+    async fn set_path_with(&mut self, what: &str, path: &str, sql: &str) -> Result<()> {
+        let text = format!("set local search_path = {path}; {sql}{}", prepared::COUNT);
+        let answers = sqlx::raw_sql(AssertSqlSafe(text)).fetch_all(&mut self.work).await;
+        let answers = answers.map_err(|e| write_error(&e, what))?;
+        self.statements_are_ours(what, answers.last()).await
+    }
+
+    /// Where they are not, none is kept: the outcome is still to be written in this session.
+    async fn statements_are_ours(&mut self, what: &str, count: Option<&PgRow>) -> Result<()> {
+        let count = count.and_then(|row| row.try_get(0).ok()).unwrap_or(-1);
+        if prepared::are_ours(&self.work, count) {
+            return Ok(());
+        }
+        let cleared = self.work.clear_cached_statements().await;
+        cleared.map_err(|e| write_error(&e, what))?;
+        self.raw(what, "deallocate all").await?;
+        Err(prepared::taken(Class::Failed).context(format!("failed to {what}")))
     }
 
     /// The path of the statements at hand, where another one may be set.
@@ -135,7 +168,7 @@ impl PgWriter {
             Whose::Profiles => path_of(&self.terms.search_path),
         };
         self.path_is = Some(self.whose);
-        self.raw("set the search path", &format!("set local search_path = {path}")).await
+        self.set_path_with("set the search path", &path, "").await
     }
 
     /// Under the profile's path: its statements, and what sets off triggers of its tables. What is ours in them has its
@@ -146,10 +179,11 @@ impl PgWriter {
         work: impl AsyncFnOnce(&mut Self) -> Result<T>,
     ) -> Result<T> {
         let whose = std::mem::replace(&mut self.whose, Whose::Profiles);
-        self.path_is = None;
+        self.disturbed();
         self.set_path().await?;
         let value = work(self).await;
         self.whose = whose;
+        self.disturbed();
         value
     }
 

@@ -143,12 +143,15 @@ impl Watchdog {
 
     /// Waits until the server runs it: only then a lock may be asked for.
     async fn begun(&mut self, work: &mut PgConnection, pid: i32) -> Result<()> {
-        let sql = "select count(*) from pg_catalog.pg_stat_activity where pid = $1 \
-                   and (state = 'active' and query like 'do %' or state = 'disabled')";
+        let sql = "select pg_catalog.count(*) from pg_catalog.pg_stat_activity where pid operator(pg_catalog.=) $1 \
+                   and (state operator(pg_catalog.=) 'active' and query operator(pg_catalog.~~) 'do %' \
+                        or state operator(pg_catalog.=) 'disabled')";
         let until = Instant::now() + MOMENT;
         loop {
             let there: i64 = sqlx::query(sql)
                 .bind(pid)
+                // Between two transactions: a COMMIT may have run code of others.
+                .persistent(false)
                 .fetch_one(&mut *work)
                 .await
                 .and_then(|row| row.try_get(0))
@@ -191,7 +194,8 @@ impl Watchdog {
     pub(super) async fn stop(&mut self, work: &mut PgConnection) {
         let Some(watch) = self.running.take() else { return };
         if !watch.task.is_finished() {
-            let cancel = sqlx::query("select pg_catalog.pg_cancel_backend($1)").bind(watch.pid).execute(work);
+            let cancel = sqlx::query("select pg_catalog.pg_cancel_backend($1)").bind(watch.pid);
+            let cancel = cancel.persistent(false).execute(work);
             if !matches!(timeout(MOMENT, cancel).await, Ok(Ok(_))) {
                 watch.task.abort();
                 return;

@@ -500,7 +500,7 @@ pub(crate) async fn touched(
         layout.bucket(),
         since(&literal(snapshot), &relations(pair, layout))
     );
-    let marks: Vec<Mark> = tx.fetch(&Sql::new(&sql)).await?;
+    let marks: Vec<Mark> = tx.fetch(&Sql::over_rows(&sql)).await?;
     let mut out = ChangedParts::default();
     for mark in marks {
         if mark.all || matches!(layout.mapping, crate::features::parity::pair::partitions::Mapping::Whole) {

@@ -67,7 +67,7 @@ pub(crate) async fn upcoming_partitions(
         )
     });
     let sql = COMING.replace("{kind}", kind).replace("{homeless}", &homeless);
-    tx.fetch(&Sql::new(&sql).bind([Param::Int(table.oid), Param::Int(i64::from(ahead))])).await
+    tx.fetch(&Sql::over_rows(&sql).bind([Param::Int(table.oid), Param::Int(i64::from(ahead))])).await
 }
 
 impl MissingPartition {

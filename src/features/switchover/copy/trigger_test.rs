@@ -148,7 +148,7 @@ impl Scene<'_> {
             self.written(),
             order.join(", ")
         );
-        self.copy.facts().begin(ReadOptions::default()).await?.fetch(&Sql::new(&sql)).await
+        self.copy.facts().begin(ReadOptions::default()).await?.fetch(&Sql::over_rows(&sql)).await
     }
 
     /// Directly in the partition that the row lies in; the statement is made of the condition that finds the row.

@@ -85,7 +85,7 @@ async fn took(cx: &PlanCx<'_>, proofs: &[EqualityQuery]) -> Result<u64> {
     let mut tx = cx.cx.read_with(options).await?;
     let began = millis(&mut *tx).await?;
     for proof in proofs {
-        tx.texts(&Sql::new(format!("select count(*)::text from ({}\n) q", proof.sql))).await?;
+        tx.texts(&Sql::over_rows(format!("select count(*)::text from ({}\n) q", proof.sql))).await?;
     }
     Ok(u64::try_from(millis(&mut *tx).await? - began).unwrap_or(0))
 }

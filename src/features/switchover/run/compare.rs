@@ -58,7 +58,7 @@ async fn one_snapshot(facts: &dyn Reader) -> Result<(Box<dyn ReadTx>, String)> {
 }
 
 async fn number(tx: &mut dyn ReadTx, sql: &str, params: &[Param]) -> Result<u64> {
-    let text = tx.texts(&Sql::new(sql).bind(params)).await?.pop().flatten().unwrap_or_default();
+    let text = tx.texts(&Sql::over_rows(sql).bind(params)).await?.pop().flatten().unwrap_or_default();
     text.parse().map_err(|_| Error::unobserved(format!("the server's answer is no number: {text:?}")))
 }
 

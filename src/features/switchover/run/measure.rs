@@ -51,7 +51,7 @@ async fn measure(run: &mut RunCx<'_>, measure: &Measure) -> Result<(), RunStop> 
         ReadOptions { snapshot: Snapshot::Transaction, timeout: Some(PATIENCE), ..ReadOptions::default() };
     let counted: Result<Vec<Counted>, Error> = async {
         let mut tx = run.facts.begin(options).await?;
-        tx.fetch(&Sql::new(&measure.sql)).await
+        tx.fetch(&Sql::over_rows(&measure.sql)).await
     }
     .await;
     let counted = counted.map_err(RunStop::known)?;

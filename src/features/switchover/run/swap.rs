@@ -138,12 +138,12 @@ async fn resolve_lost_commit(run: &mut RunCx<'_>, e: Error) -> Result<(), RunSto
 fn questions<'a>(swap: &'a Swap, proved: &LastComparison) -> Vec<Vec<LockedQuestion<'a>>> {
     let group = |(proof, planned): (&'a EqualityQuery, &Option<String>)| {
         let none_differs = |sql: Sql| {
-            let sql = Sql::new(format!("select count(*)::text from ({}\n) q", sql.text())).bind(sql.params());
+            let sql = Sql::over_rows(format!("select count(*)::text from ({}\n) q", sql.text())).bind(sql.params());
             let refuse = move |rows: Option<&str>| differ_inside(&proof.name, rows);
             LockedQuestion { sql, wanted: AnswerUse::Answer(Some("0".into()), Box::new(refuse)) }
         };
-        let Some(since) = &proof.since else { return vec![none_differs(Sql::new(&proof.sql))] };
-        let bound = |sql: &str| Sql::new(sql).bind([Param::from(proved.snapshot.as_str())]);
+        let Some(since) = &proof.since else { return vec![none_differs(Sql::over_rows(&proof.sql))] };
+        let bound = |sql: &str| Sql::over_rows(sql).bind([Param::from(proved.snapshot.as_str())]);
         let changed = move |_: Option<&str>| capture_changed(&proof.name);
         vec![
             LockedQuestion {
