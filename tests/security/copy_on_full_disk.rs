@@ -121,3 +121,29 @@ async fn a_run_stops_after_the_batch_whose_entry_cannot_be_copied() {
     let (code, value) = desk.json(&["journal", "verify"]);
     assert_eq!(code, 0, "{value:#}");
 }
+
+/// At 78860194 a run that could not ask how far the journal had been seen wrote into a copy that nobody had looked at: its first
+/// entry went behind half a line.
+#[tokio::test]
+async fn a_copy_that_was_not_looked_at_is_not_written() {
+    let desk = Desk::new().await;
+    desk.applied("first.json", &["plan", "backfill", "--set", "limit=1"]);
+    let (copy, mark) = (desk.copy(), desk.copy().with_extension("mark.json"));
+    let half = std::fs::read_to_string(&copy).unwrap() + "{\"seq\": 9";
+    std::fs::write(&copy, &half).unwrap();
+    let kept = std::fs::read(&mark).unwrap();
+    std::fs::remove_file(&mark).unwrap();
+    std::fs::create_dir(&mark).unwrap();
+    desk.configure("allow_without_copy = true\n");
+    let run = desk.applied("second.json", &["plan", "backfill", "--set", "limit=8"]);
+    let told = "lacks the last entries: not checked whether the journal is as it was last seen";
+    assert!(run["copy"].to_string().contains(told), "{run:#}");
+    assert_eq!(std::fs::read_to_string(&copy).unwrap(), half);
+    std::fs::remove_dir(&mark).unwrap();
+    std::fs::write(&mark, kept).unwrap();
+    desk.configure("");
+    let run = desk.applied("third.json", &["plan", "backfill", "--set", "limit=8"]);
+    assert!(run["copy"].to_string().contains("written again"), "{run:#}");
+    let (code, value) = desk.json(&["journal", "verify"]);
+    assert_eq!(code, 0, "{value:#}");
+}

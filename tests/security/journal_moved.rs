@@ -201,8 +201,13 @@ async fn an_entry_that_is_missed_can_be_accepted() {
     let missed = format!("entry {seen} was seen from this machine, and is not in the journal");
     assert!(value["error"]["message"].as_str().unwrap().contains(&missed), "{value:#}");
     assert!(verified(&desk, 1)["findings"].to_string().contains(&missed));
-    desk.applied("accept.json", &["plan", "journal-accept"]);
+    let plan = desk.plan("accept.json", &["plan", "journal-accept"]);
+    assert!(plan["changes"].to_string().contains("stays a finding of every verification"), "{plan:#}");
+    let (code, value) = desk.apply("accept.json", &plan);
+    assert_eq!(code, 0, "{value:#}");
     desk.applied("third.json", &EIGHT);
+    let missing = format!("entries {seen} to {seen} are missing");
+    assert!(verified(&desk, 1)["findings"].to_string().contains(&missing));
 }
 
 /// At 03c73d6 `journal verify` ended with 5 for ever after `pg_upgrade`, and `journal-accept` said that there was nothing to
@@ -390,4 +395,13 @@ async fn a_journal_that_was_cut_is_not_upgraded() {
         value["error"]["hint"].as_str().unwrap().contains("with the version of midwatch that wrote it"),
         "{value:#}"
     );
+    // That version may have no `journal-accept`.
+    let copy = desk.copy();
+    assert!(value["error"]["hint"].as_str().unwrap().contains(copy.to_str().unwrap()), "{value:#}");
+    for file in [copy.clone(), copy.with_extension("mark.json")] {
+        std::fs::rename(&file, desk.file("aside").with_extension(file.extension().unwrap())).unwrap();
+    }
+    // Here only its list of files says that it is of an earlier version.
+    let (_, value) = desk.apply("init.json", &plan);
+    assert!(value["error"]["message"].as_str().unwrap().contains("already exists"), "{value:#}");
 }

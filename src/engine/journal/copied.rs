@@ -148,7 +148,7 @@ impl CopyCheck {
                 Some(mark) if self.standby => {
                     unknown.push(format!("{}; a standby may not have received it yet", not_here_text(mark)));
                 }
-                Some(mark) => unknown.push(two_causes_text(mark)),
+                Some(mark) => unknown.push(two_causes_text(mark, "The next run here begins")),
                 None if self.mark.is_none() && self.last == 0 && self.own > 0 => {
                     self.nothing_is_kept(&mut unknown);
                 }
@@ -215,12 +215,11 @@ fn not_here_text(mark: &Mark) -> String {
     )
 }
 
-/// The same, with what to do about it.
-fn two_causes_text(mark: &Mark) -> String {
+/// The same, with what to do about it. `begins`: what a run does with the record of it on this machine.
+fn two_causes_text(mark: &Mark, begins: &str) -> String {
     let at = mark.seen.as_ref().map_or("the other address", |seen| seen.address.as_str());
     format!(
-        "{}. If it is a copy, the next run here begins a record of its own on this machine; if it is not, change nothing and \
-         compare it with {at}",
+        "{}. {begins} a record of its own on this machine; if this is not a copy, change nothing and compare it with {at}",
         not_here_text(mark)
     )
 }
@@ -421,8 +420,10 @@ impl KeptJournal<'_> {
         let mut check = CopyCheck::read(self.copy, self.target, elsewhere.as_ref(), false);
         let seen = check.mark.as_ref().map(|m| m.seq);
         let (mut found, mut of_others) = (Vec::new(), SignedElsewhere::default());
-        let mut signed_from = None;
+        let (mut signed_from, mut last, mut has_gaps) = (None, 0, false);
         let mut next = |keys: &KnownKeys<'_>, event: &Event| {
+            has_gaps |= event.seq != last + 1;
+            last = event.seq;
             let own = is_own_here(keys, event, self.target);
             found.extend(check.next(event, own));
             if signed_from.is_none() && own {
@@ -443,7 +444,7 @@ impl KeptJournal<'_> {
         if more > 0 {
             found.push(format!("{more} more differences"));
         }
-        Ok(Differences { found, entry, hash, seen, signed_from })
+        Ok(Differences { found, entry, hash, seen, signed_from, has_gaps })
     }
 }
 
@@ -459,6 +460,8 @@ pub(in crate::engine) struct Differences {
     pub(in crate::engine) seen: Option<i64>,
     /// The first entry that this installation has signed.
     pub(in crate::engine) signed_from: Option<i64>,
+    /// Entries are missing before the last one.
+    pub(in crate::engine) has_gaps: bool,
 }
 
 /// `entries 3, 5 to 9`.
@@ -484,7 +487,7 @@ pub(in crate::engine) async fn made_ready(
     let mut said = Vec::new();
     if let Some(mark) = elsewhere {
         copy.part(target)?;
-        said.push(format!("{}: its record on this machine is its own from now on", not_here_text(mark)));
+        said.push(two_causes_text(mark, "This run has begun"));
     }
     said.extend(copy.ready(target)?);
     let copied = copy.read(target)?.unwrap_or_default();

@@ -76,7 +76,7 @@ impl ProfileSql {
 
     /// A statement as the profile has it, where no dialect puts anything around it.
     pub fn of_profile(text: impl Into<String>) -> Self {
-        Self { sql: Sql::over_rows(text), names: false }
+        Self { sql: Sql { text: text.into(), params: vec![], rows: true }, names: false }
     }
 
     /// A statement of ours that only asks where the profile's names lead: no text and no table of others is in it, so the

@@ -23,9 +23,19 @@ pub(in crate::engine) const TASK: &str = "accept-journal";
 pub(in crate::engine) const HINT: &str = "midwatch journal verify lists what differs; if this state was restored on purpose, or came with a failover \
      to a standby that had not received all of it: midwatch plan journal-accept --out FILE, then apply it";
 
-/// The same of an upgrade.
-pub(in crate::engine) const EARLIER: &str = "midwatch journal verify lists what differs; if this state was restored on purpose, accept it first with the version of \
-     midwatch that wrote it: midwatch plan journal-accept --out FILE, then apply it";
+/// The same of an upgrade, before which the journal has no place for the entry that accepts it. `kept`: the copy's file.
+pub(in crate::engine) fn before_upgrade(kept: Option<String>) -> String {
+    let kept = kept.map_or_else(String::new, |file| {
+        format!(
+            "; where that has no journal-accept, move {file} and the .mark.json of that name aside, which hold what this machine has \
+             seen of it"
+        )
+    });
+    format!(
+        "midwatch journal verify lists what differs; if this state was restored on purpose, accept it first with the version of \
+         midwatch that wrote it: midwatch plan journal-accept --out FILE, then apply it{kept}"
+    )
+}
 
 static SPEC: OpSpec = OpSpec {
     verb: "journal-accept",
@@ -95,7 +105,8 @@ async fn draft(cx: &PlanCx<'_>) -> Result<Draft> {
         signed_from: differences.signed_from,
         found: found.clone(),
     };
-    let changes = differences.found.into_iter().skip(1).chain([
+    let gaps = "what is missing before its last entry stays a finding of every verification: nothing can put it back";
+    let changes = differences.found.into_iter().skip(1).chain(differences.has_gaps.then(|| gaps.into())).chain([
         format!("this machine takes the journal as it is, with entry {entry} as its last"),
         "the copy and the highest entry seen of the other state at this address are set aside, not removed"
             .into(),

@@ -57,6 +57,44 @@ pub struct CopiedEntry {
     pub sum: String,
 }
 
+/// What had to be done to the copy before a run, and whether the run's entries go there.
+#[derive(Debug, Default)]
+pub(in crate::engine) struct CopyReady {
+    /// What was mended, in words.
+    pub(in crate::engine) mended: Vec<String>,
+    /// Why it cannot be written, where the policy allows that.
+    pub(in crate::engine) uncopied: Option<String>,
+    /// It is not known to be this journal's: nothing is written into it.
+    unchecked: bool,
+}
+
+impl CopyReady {
+    /// It can be written, once this was mended.
+    pub(in crate::engine) fn after(mended: Vec<String>) -> Self {
+        Self { mended, ..Self::default() }
+    }
+
+    /// It cannot, for this reason. `unchecked`: it is not known whose it is.
+    pub(in crate::engine) fn unwritten(why: String, unchecked: bool) -> Self {
+        Self { mended: vec![], uncopied: Some(why), unchecked }
+    }
+
+    /// Writes an entry that the journal has; a copy that cannot be written is behind. Gives the reason.
+    pub(in crate::engine) fn take(
+        &self,
+        copy: &dyn JournalCopy,
+        target: &Identity,
+        event: &Event,
+    ) -> Option<String> {
+        if self.unchecked {
+            return self.uncopied.clone();
+        }
+        let e = copy.append(target, event).err()?;
+        tracing::warn!("{e}");
+        Some(e.message)
+    }
+}
+
 /// The highest entry of a journal that was seen from this machine.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mark {

@@ -11,6 +11,7 @@ use crate::engine::model::record::Operator;
 use crate::engine::model::step::{Step, Task};
 use crate::engine::port::adapters::Adapters;
 use crate::engine::port::clock::Clock;
+use crate::engine::port::journal_copy::CopyReady;
 use crate::engine::port::reader::{Fut, Reader};
 use crate::engine::port::writer::{Cursor, Writer};
 
@@ -121,6 +122,8 @@ pub struct RunCx<'a> {
     pub(in crate::engine) marks: Vec<(i64, u64)>,
     /// What is told at the end besides.
     pub said: Vec<String>,
+    /// What had to be done to the journal's copy, and whether entries go there.
+    pub(in crate::engine) copy: CopyReady,
     /// Why the last entries are not in the journal's copy, where that is so.
     pub(in crate::engine) uncopied: Option<String>,
     /// The server did not come back when it was waited for: it is not waited for again.

@@ -13,7 +13,6 @@ use crate::engine::plan::planner;
 use crate::engine::port::reader::Reader;
 use crate::engine::port::runner::{RunCx, RunStop};
 use crate::engine::run::limits::LOOK_AGAIN;
-use crate::engine::run::start::copy_entry;
 
 impl RunCx<'_> {
     pub(crate) fn publish(&mut self, phase: Phase) {
@@ -26,7 +25,7 @@ impl RunCx<'_> {
     }
 
     pub(crate) fn copy_entry(&mut self, event: &Event) {
-        let failed = copy_entry(self.adapters, &self.plan.identity, event);
+        let failed = self.copy.take(&*self.adapters.journal_copy, &self.plan.identity, event);
         self.uncopied = failed.or(self.uncopied.take());
     }
 

@@ -16,12 +16,13 @@ use crate::engine::model::progress::{Control, Done, Phase, Progress, ProgressSin
 use crate::engine::model::record::Outcome;
 use crate::engine::model::step::{Action, Step, Task, check_in_transaction};
 use crate::engine::model::stored::another_version;
+use crate::engine::port::journal_copy::CopyReady;
 use crate::engine::port::runner::{
     RunCx, RunStop, Runner, Runners, Running, TaskLimits, TaskValues, runner_of,
 };
 use crate::engine::port::writer::{Cursor, Ending, RunLimits, Writer};
 use crate::engine::run::control::uncopied as uncopied_error;
-use crate::engine::run::start::{CopyReady, check_identity, copy_entry, copy_ready, intent};
+use crate::engine::run::start::{check_identity, copy_ready, intent};
 use crate::engine::run::unstarted;
 
 /// Tasks that this session has started, by their step.
@@ -126,8 +127,8 @@ pub(in crate::engine) async fn run(
         Ok(opened) => opened,
         Err(e) => return Done::refused(e),
     };
-    let (begun, uncopied) = match begin(setup, &approved, &mut *writer, &mut progress, watcher).await {
-        Ok((begun, failed)) => (begun, failed.or(copy.uncopied)),
+    let (begun, uncopied) = match begin(setup, &approved, &mut *writer, &mut progress, watcher, &copy).await {
+        Ok((begun, failed)) => (begun, failed.or_else(|| copy.uncopied.clone())),
         Err(not_begun) => {
             writer.close().await;
             return match not_begun {
@@ -156,13 +157,12 @@ pub(in crate::engine) async fn run(
         progress,
         marks: vec![],
         said: vec![],
+        copy,
         uncopied,
         unreachable: false,
         kept: TaskValues::default(),
     };
-    let mut done = run.finish(setup.runners).await;
-    done.copy.splice(0..0, copy.mended);
-    done
+    run.finish(setup.runners).await
 }
 
 /// Why a run has no place in the journal.
@@ -180,17 +180,18 @@ async fn begin(
     writer: &mut dyn Writer,
     progress: &mut Progress,
     watcher: ProgressSink<'_>,
+    copy: &CopyReady,
 ) -> Result<(Cursor, Option<String>), NotBegun> {
     if let Some(run) = approved.resumes() {
         let not_taken = |e| NotBegun::Refused(Box::new(unstarted::not_taken_over(run, e)));
         let (begun, event) = writer.take_over(run).await.map_err(not_taken)?;
-        let uncopied = copy_entry(setup.adapters, &approved.plan().identity, &event);
+        let uncopied = copy.take(&*setup.adapters.journal_copy, &approved.plan().identity, &event);
         return Ok((begun, uncopied));
     }
     progress.phase = Phase::Checking;
     watcher(progress.clone());
     setup.staleness.check(approved).await.map_err(NotBegun::Refused)?;
-    match intent(setup, writer, approved, progress, watcher).await {
+    match intent(setup, writer, approved, progress, watcher, copy).await {
         Ok(begun) => Ok(begun),
         Err(e) => {
             writer.abandon().await;
@@ -246,6 +247,7 @@ impl RunCx<'_> {
             }
             done.copy.push(format!("the journal's copy lacks the last entries: {why}"));
         }
+        done.copy.splice(0..0, std::mem::take(&mut self.copy.mended));
         self.publish(Phase::Done);
         self.writer.close().await;
         done

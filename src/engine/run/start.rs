@@ -8,14 +8,13 @@ use crate::engine::gate::guard::Approved;
 use crate::engine::journal::copied::{self, JournalSeen, KeptJournal};
 use crate::engine::model::cause::Cause;
 use crate::engine::model::error::{Class, Error, Result};
-use crate::engine::model::event::Event;
 use crate::engine::model::identity::Identity;
 use crate::engine::model::plan::Plan;
 use crate::engine::model::progress::{Phase, Progress, ProgressSink};
 use crate::engine::model::row_store::RawRow;
 use crate::engine::model::step::Action;
 use crate::engine::plan::accept;
-use crate::engine::port::adapters::Adapters;
+use crate::engine::port::journal_copy::CopyReady;
 use crate::engine::port::reader::Reader;
 use crate::engine::port::writer::{Cursor, Writer};
 use crate::engine::run::setup::Setup;
@@ -41,6 +40,7 @@ pub(in crate::engine) async fn intent(
     approved: &Approved,
     progress: &mut Progress,
     watcher: ProgressSink<'_>,
+    copy: &CopyReady,
 ) -> Result<(Cursor, Option<String>)> {
     progress.phase = Phase::Staging;
     watcher(progress.clone());
@@ -71,7 +71,7 @@ pub(in crate::engine) async fn intent(
         "by": setup.operator.to_string(), "phrase": plan.phrase,
     });
     let event = writer.staged(&begun, &body).await?;
-    let uncopied = copy_entry(setup.adapters, &plan.identity, &event);
+    let uncopied = copy.take(&*setup.adapters.journal_copy, &plan.identity, &event);
     if plan.rows > MANY {
         writer.analyse().await;
     }
@@ -96,22 +96,6 @@ async fn stage(
         *staged = (step, from + rows.len() as u64);
     }
     Ok(())
-}
-
-/// The journal has it; a copy that cannot be written is behind. Gives the reason.
-pub(in crate::engine) fn copy_entry(adapters: &Adapters, target: &Identity, event: &Event) -> Option<String> {
-    let e = adapters.journal_copy.append(target, event).err()?;
-    tracing::warn!("{e}");
-    Some(e.message)
-}
-
-/// What had to be done to the journal's copy before a run.
-#[derive(Debug, Default)]
-pub(in crate::engine) struct CopyReady {
-    /// What was mended, in words.
-    pub(in crate::engine) mended: Vec<String>,
-    /// Why it cannot be written, where the policy allows that.
-    pub(in crate::engine) uncopied: Option<String>,
 }
 
 /// No journal, no action: that holds for the key that signs its entries, for its copy, and for a journal that is not the
@@ -139,20 +123,22 @@ pub(in crate::engine) async fn copy_ready(
         Ok(JournalSeen::As) => None,
         Ok(JournalSeen::Elsewhere(mark)) => Some(mark),
         // The entry that accepts it needs the journal's present form.
-        Ok(JournalSeen::Differs(why)) if makes_journal => return Err(refused(why).hint(accept::EARLIER)),
+        Ok(JournalSeen::Differs(why)) if makes_journal => {
+            return Err(refused(why).hint(accept::before_upgrade(copy.place(&plan.identity))));
+        }
         Ok(JournalSeen::Differs(why)) => return Err(refused(why).hint(accept::HINT)),
         // Where there is no journal, its entries are not in it: what was seen at another address is of another one.
         Err(e) if makes_journal && e.cause == Cause::NoSuchObject => {
             copy.mark(&plan.identity)?.filter(|mark| !mark.is_at(&plan.identity))
         }
-        Err(e) if allowed => return Ok(CopyReady { mended: vec![], uncopied: Some(e.message) }),
         Err(e) => {
-            return Err(e.context("not checked whether the journal is as it was last seen from this machine"));
+            let e = e.context("not checked whether the journal is as it was last seen from this machine");
+            return if allowed { Ok(CopyReady::unwritten(e.message, true)) } else { Err(e) };
         }
     };
     match copied::made_ready(setup.facts, copy, signer, &plan.identity, elsewhere.as_ref()).await {
-        Ok(mended) => Ok(CopyReady { mended, uncopied: None }),
-        Err(e) if allowed => Ok(CopyReady { mended: vec![], uncopied: Some(e.message) }),
+        Ok(mended) => Ok(CopyReady::after(mended)),
+        Err(e) if allowed => Ok(CopyReady::unwritten(e.message, false)),
         Err(e) => {
             let hint =
                 e.hint.unwrap_or_else(|| "make room there, or set allow_without_copy in [policy]".into());

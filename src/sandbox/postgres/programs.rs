@@ -44,13 +44,14 @@ pub(super) fn failed(what: &str, said: &str) -> Error {
     Error::unobserved(format!("failed to {what}: {}", told.join(" · ")))
 }
 
-/// What it says of an error, in a line that begins with its name. Texts of the target's stand in other lines.
+/// What it says of an error, in a line that begins with its name.
 fn error_of(line: &str) -> Option<&str> {
     TOOLS.iter().find_map(|tool| line.strip_prefix(tool)?.strip_prefix(": error: "))
 }
 
 /// An error of the program's own, not one of the server's that it repeats for an entry. That has the server's word: every
-/// message of the program is in English here.
+/// message of the program is in English here. A later line of such a message can look like one:
+/// then the copy counts as not made.
 pub(super) fn is_its_own(line: &str) -> bool {
     error_of(line).is_some_and(|error| !error.contains("ERROR:"))
 }
