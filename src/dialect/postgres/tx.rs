@@ -172,7 +172,8 @@ impl Tx {
         let ours = self
             .guarded(async |connection| {
                 let row = sqlx::raw_sql(AssertSqlSafe(text)).fetch_optional(&mut *connection).await?;
-                row.filter(|_| named).map_or(Ok(true), |row| Ok(prepared::are_ours(connection, row.try_get(0)?)))
+                row.filter(|_| named)
+                    .map_or(Ok(true), |row| Ok(prepared::are_ours(connection, row.try_get(0)?)))
             })
             .await?;
         if !ours {

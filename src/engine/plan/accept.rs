@@ -106,7 +106,12 @@ async fn draft(cx: &PlanCx<'_>) -> Result<Draft> {
         found: found.clone(),
     };
     let gaps = "what is missing before its last entry stays a finding of every verification: nothing can put it back";
-    let changes = differences.found.into_iter().skip(1).chain(differences.has_gaps.then(|| gaps.into())).chain([
+    let changes = differences
+        .found
+        .into_iter()
+        .skip(1)
+        .chain(differences.has_gaps.then(|| gaps.into()))
+        .chain([
         format!("this machine takes the journal as it is, with entry {entry} as its last"),
         "the copy and the highest entry seen of the other state at this address are set aside, not removed"
             .into(),

@@ -250,7 +250,8 @@ impl PgWriter {
             place.run,
         );
         self.under_own_path_with(what, &sql).await?;
-        let images = self.own_text(what, digests::images_written(), numbers([place.run, place.batch])?).await?;
+        let images =
+            self.own_text(what, digests::images_written(), numbers([place.run, place.batch])?).await?;
         let batch = || format!("before-images of run {} batch {}", place.run, place.batch);
         let images = digests::own(images, batch)?;
         let body = json!({

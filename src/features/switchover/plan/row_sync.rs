@@ -261,8 +261,15 @@ impl<'c> RowRepair<'c> {
             self.from.relation
         );
         let options = ReadOptions { timeout: Some(PATIENCE), ..ReadOptions::default() };
-        let count =
-            cx.cx.read_with(options).await?.texts(&Sql::over_rows(&sql)).await?.pop().flatten().unwrap_or_default();
+        let count = cx
+            .cx
+            .read_with(options)
+            .await?
+            .texts(&Sql::over_rows(&sql))
+            .await?
+            .pop()
+            .flatten()
+            .unwrap_or_default();
         Ok((count != "0").then(|| {
             let text = texts::preflight::several_rows(&count, &self.from.relation);
             Preflight::new("duplicates", Ready::Fail, text)

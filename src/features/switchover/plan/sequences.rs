@@ -37,7 +37,9 @@ pub(crate) async fn advance_sequences(cx: &PlanCx<'_>, twin_pair: &TwinPair<'_>)
                  from pg_sequence s where s.seqrelid = {}::regclass",
                 literal(name)
             );
-            if tx.texts(&Sql::over_rows(&behind)).await?.into_iter().flatten().next().as_deref() != Some("true") {
+            if tx.texts(&Sql::over_rows(&behind)).await?.into_iter().flatten().next().as_deref()
+                != Some("true")
+            {
                 continue;
             }
             // No number is told, since it is another a moment later.

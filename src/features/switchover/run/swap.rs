@@ -138,7 +138,8 @@ async fn resolve_lost_commit(run: &mut RunCx<'_>, e: Error) -> Result<(), RunSto
 fn questions<'a>(swap: &'a Swap, proved: &LastComparison) -> Vec<Vec<LockedQuestion<'a>>> {
     let group = |(proof, planned): (&'a EqualityQuery, &Option<String>)| {
         let none_differs = |sql: Sql| {
-            let sql = Sql::over_rows(format!("select count(*)::text from ({}\n) q", sql.text())).bind(sql.params());
+            let sql =
+                Sql::over_rows(format!("select count(*)::text from ({}\n) q", sql.text())).bind(sql.params());
             let refuse = move |rows: Option<&str>| differ_inside(&proof.name, rows);
             LockedQuestion { sql, wanted: AnswerUse::Answer(Some("0".into()), Box::new(refuse)) }
         };
