@@ -58,6 +58,7 @@ impl PgReader {
             heartbeat: Arc::new(Semaphore::new(1)),
             idle: Mutex::new(Vec::new()),
             running: Mutex::new(Vec::new()),
+            found: Mutex::default(),
             acting: OnceCell::new(),
         };
         Self { shared: Arc::new(shared), search_path: Mutex::new(vec!["public".into()]), operator: None }

@@ -9,11 +9,12 @@ use crate::engine::model::error::Result;
 use crate::engine::model::name::literal;
 use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgConnection;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 use tokio::sync::{OnceCell, Semaphore};
 
 /// Which transaction of which backend: a pid alone may by now belong to somebody else's statement.
@@ -36,11 +37,24 @@ pub(super) struct Shared {
     pub(super) heartbeat: Arc<Semaphore>,
     pub(super) idle: Mutex<Vec<PgConnection>>,
     pub(super) running: Mutex<Vec<BackendProcess>>,
+    /// What transactions have found, and when.
+    pub(super) found: Mutex<HashMap<&'static str, Instant>>,
     /// Functions that no text of a profile may call: asked once.
     pub(super) acting: OnceCell<HashSet<String>>,
 }
 
+/// What was found holds so long.
+const KNOWN: Duration = Duration::from_secs(1);
+
 impl Shared {
+    pub(super) fn knows(&self, what: &'static str) -> bool {
+        lock(&self.found).get(what).is_some_and(|at| at.elapsed() < KNOWN)
+    }
+
+    pub(super) fn learned(&self, what: &'static str) {
+        lock(&self.found).insert(what, Instant::now());
+    }
+
     pub(super) fn pooled(&self) -> bool {
         self.pooled.load(Ordering::Relaxed)
     }

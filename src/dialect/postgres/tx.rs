@@ -361,6 +361,14 @@ impl ReadTx for Tx {
         })
     }
 
+    fn knows(&self, what: &'static str) -> bool {
+        self.shared.knows(what)
+    }
+
+    fn learned(&self, what: &'static str) {
+        self.shared.learned(what);
+    }
+
     fn profile<'a>(
         &'a mut self,
         sql: &'a ProfileSql,

@@ -306,6 +306,7 @@ impl Writer for PgWriter {
                         w.bound("run a statement").await?;
                         w.raw("run a statement", sql).await?;
                     }
+                    w.disturbed();
                     w.under_own_path().await?;
                     w.bound("write the checkpoint").await?;
                     let sql = "update midwatch.runs set step = $2, applied = applied + $3, checkpoint = $4, beat_at = clock_timestamp() where id = $1";

@@ -62,6 +62,12 @@ pub trait ReadTx: Send {
     fn each<'a>(&'a mut self, sql: &'a Sql, take: Take<'a>) -> Fut<'a, Result<()>>;
     /// Any query of ours; each row arrives as one JSON object.
     fn objects<'a>(&'a mut self, sql: &'a Sql, take: Take<'a>) -> Fut<'a, Result<()>>;
+    /// Was this found by a transaction of the same reader less than a second ago? Then it need not be asked again.
+    fn knows(&self, _what: &'static str) -> bool {
+        false
+    }
+    /// It is found now. What is wrong is never kept so: it is asked each time.
+    fn learned(&self, _what: &'static str) {}
 }
 
 impl dyn ReadTx + '_ {

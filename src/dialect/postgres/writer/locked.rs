@@ -64,6 +64,7 @@ impl PgWriter {
                 w.bound(what.doing).await?;
                 let statements = as_one(&what.step.statements);
                 w.raw(what.doing, &statements).await?;
+                w.disturbed();
                 w.under_own_path().await?;
                 let took = AttemptTimes { compared, ..locked };
                 w.bound(what.doing).await?;

@@ -117,9 +117,6 @@ impl PgWriter {
 
     /// From here on statements of ours.
     pub(super) async fn under_own_path(&mut self) -> Result<()> {
-        if self.whose != Whose::Ours {
-            self.disturbed();
-        }
         self.whose = Whose::Ours;
         self.set_path().await
     }

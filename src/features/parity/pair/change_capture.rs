@@ -18,7 +18,7 @@ use crate::engine::port::reader::ReadTx;
 use crate::features::parity::pair::TwinTables;
 use crate::features::parity::pair::catalog::{TwinTable, equality};
 use crate::features::parity::pair::fingerprint::{Fingerprint, ObjectPrint};
-use crate::features::parity::pair::partitions::Layout;
+use crate::features::parity::pair::partitions::{Layout, over_values};
 use crate::features::parity::pair::sync_triggers::output_text;
 use crate::features::parity::pair::trigger_ddl::Triggers;
 use crate::features::parity::pair::trigger_function::{closed, dropped, owned};
@@ -482,17 +482,16 @@ pub(crate) async fn touched(
     layout: &Layout,
     snapshot: &str,
 ) -> Result<ChangedParts> {
-    let kinds: Vec<_> = layout
-        .key
-        .iter()
-        .enumerate()
-        .map(|(i, name)| {
-            let column = pair.partitioned.columns.iter().find(|c| &c.name == name);
-            format!("m.part[{}]::{} as {}", i + 1, column.map_or("text", |c| c.kind.as_str()), Ident(name))
-        })
-        .collect();
+    let kind = |name: &String| {
+        let column = pair.partitioned.columns.iter().find(|c| &c.name == name);
+        column.map_or("text", |c| c.kind.as_str())
+    };
+    let kinds: Vec<_> = layout.key.iter().map(kind).collect();
+    let parts = layout.key.iter().zip(&kinds).enumerate();
+    let parts: Vec<_> =
+        parts.map(|(i, (name, kind))| format!(", m.part[{}]::{kind} as {}", i + 1, Ident(name))).collect();
+    let parts = parts.concat();
     let legacy = pair.legacy.as_ref().map_or(0, |l| l.oid);
-    let parts = if kinds.is_empty() { String::new() } else { format!(", {}", kinds.join(", ")) };
     let sql = format!(
         "select distinct q.\"mw:relation\"::bigint as relation, q.\"mw:all\" as all, \
          case when q.\"mw:relation\" = {legacy}::oid and not q.\"mw:all\" then ({})::bigint end as bucket \
@@ -500,7 +499,7 @@ pub(crate) async fn touched(
         layout.bucket(),
         since(&literal(snapshot), &relations(pair, layout))
     );
-    let marks: Vec<Mark> = tx.fetch(&Sql::over_rows(&sql)).await?;
+    let marks: Vec<Mark> = tx.fetch(&over_values(&kinds.concat(), &sql)).await?;
     let mut out = ChangedParts::default();
     for mark in marks {
         if mark.all || matches!(layout.mapping, crate::features::parity::pair::partitions::Mapping::Whole) {

@@ -208,6 +208,12 @@ fn own_equality<'t>(table: &'t TwinTable, column: &str) -> Option<&'t str> {
     table.columns.iter().find(|c| c.name == column)?.equality.as_deref()
 }
 
+/// A statement over values of a type. One with a schema before its name is not the server's own: its owner's code reads and
+/// checks them.
+pub(crate) fn over_values(kind: &str, text: &str) -> Sql {
+    if kind.contains('.') { Sql::over_rows(text) } else { Sql::new(text) }
+}
+
 async fn range(
     tx: &mut dyn ReadTx,
     out: &mut Layout,
@@ -221,11 +227,12 @@ async fn range(
     // The server wrote the bounds as expressions; it reads them back best.
     let array = format!("array[{}]::{kind}[]", values.join(", "));
     let sorted = format!("select d.x::text from (select distinct x from unnest({array}) x) d order by d.x");
-    let thresholds: Vec<String> = tx.texts(&Sql::over_rows(&sorted)).await?.into_iter().flatten().collect();
+    let thresholds: Vec<String> =
+        tx.texts(&over_values(kind, &sorted)).await?.into_iter().flatten().collect();
     let places: HashMap<&str, usize> =
         thresholds.iter().enumerate().map(|(i, t)| (t.as_str(), i + 1)).collect();
     let canonical = format!("select u.x::text from unnest({array}) with ordinality u(x, i) order by u.i");
-    let mut canonical = tx.texts(&Sql::over_rows(&canonical)).await?.into_iter().flatten();
+    let mut canonical = tx.texts(&over_values(kind, &canonical)).await?.into_iter().flatten();
     // Bucket n lies above n thresholds: between thresholds n-1 and n.
     let mut slots = vec![None; thresholds.len() + 1];
     for (slot, bound) in parsed.iter().enumerate() {
@@ -433,7 +440,7 @@ impl Layout {
              width_bucket((date_trunc('month', now()) + interval '1 month')::{kind}, {array}) as next_bucket,\n\
              to_char(now() + interval '1 month', 'YYYY-MM') as next_month"
         );
-        let t: Upcoming = tx.one(&Sql::over_rows(&sql)).await?;
+        let t: Upcoming = tx.one(&over_values(kind, &sql)).await?;
         let covered =
             |bucket: usize| self.default.is_some() || slots.get(bucket).copied().flatten().is_some();
         let inner = slots.len().saturating_sub(1);
