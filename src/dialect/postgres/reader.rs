@@ -3,7 +3,7 @@
 
 use crate::dialect::postgres::shared::{Shared, lock};
 use crate::dialect::postgres::silence::Silence;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -57,6 +57,7 @@ impl PgReader {
             followers: Arc::new(Semaphore::new(1)),
             heartbeat: Arc::new(Semaphore::new(1)),
             idle: Mutex::new(Vec::new()),
+            left: AtomicU64::default(),
             running: Mutex::new(Vec::new()),
             found: Mutex::default(),
             acting: OnceCell::new(),
@@ -108,12 +109,13 @@ impl PgReader {
         loop {
             let idle = lock(&self.shared.idle).pop();
             let reused = idle.is_some();
-            let mut connection = match idle {
-                Some(c) => c,
-                None => self.shared.open().await?,
+            let (mut connection, open) = match idle {
+                Some(session) => (session.connection, session.left.is_some()),
+                None => (self.shared.open().await?, false),
             };
             let patience = self.shared.connection.patience();
-            let begun = tokio::time::timeout(patience, begin(&mut connection, &text)).await;
+            let begun = begin(&mut connection, &text, open);
+            let begun = tokio::time::timeout(patience, begun).await;
             let Ok(begun) = begun else { return Err(silent(patience)) };
             match begun {
                 Ok(backend) => {

@@ -12,8 +12,8 @@ use sqlx::postgres::PgConnection;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::Mutex;
-use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::{Duration, Instant};
 use tokio::sync::{OnceCell, Semaphore};
 
@@ -22,6 +22,15 @@ use tokio::sync::{OnceCell, Semaphore};
 pub(super) struct BackendProcess {
     pub(super) pid: i32,
     pub(super) started: String,
+}
+
+/// A session that nobody uses.
+pub(super) struct IdleSession {
+    pub(super) connection: PgConnection,
+    /// Its last transaction, which asked the catalog alone, is open: whoever takes it ends that in the message that begins
+    /// theirs. So one reading after the other has the same session, which has its statements at hand, and no round trip
+    /// goes to an end.
+    pub(super) left: Option<u64>,
 }
 
 pub(super) struct Shared {
@@ -35,7 +44,9 @@ pub(super) struct Shared {
     /// its like for ever where all are held by such openers.
     pub(super) followers: Arc<Semaphore>,
     pub(super) heartbeat: Arc<Semaphore>,
-    pub(super) idle: Mutex<Vec<PgConnection>>,
+    pub(super) idle: Mutex<Vec<IdleSession>>,
+    /// How many sessions were left with their transaction open.
+    pub(super) left: AtomicU64,
     pub(super) running: Mutex<Vec<BackendProcess>>,
     /// What transactions have found, and when.
     pub(super) found: Mutex<HashMap<&'static str, Instant>>,
@@ -93,7 +104,21 @@ impl Shared {
     }
 
     pub(super) fn put_back(&self, connection: PgConnection) {
-        lock(&self.idle).push(connection);
+        lock(&self.idle).push(IdleSession { connection, left: None });
+    }
+
+    /// Puts a session back as it is; its transaction is ended soon, unless somebody takes it before.
+    pub(super) fn leave(&self, connection: PgConnection) -> u64 {
+        let number = self.left.fetch_add(1, Ordering::Relaxed);
+        lock(&self.idle).push(IdleSession { connection, left: Some(number) });
+        number
+    }
+
+    /// The session that was left so, where nobody has it.
+    pub(super) fn take_left(&self, number: u64) -> Option<PgConnection> {
+        let mut idle = lock(&self.idle);
+        let at = idle.iter().position(|s| s.left == Some(number))?;
+        Some(idle.remove(at).connection)
     }
 
     /// Cancels on the server what these transactions are running; a transaction already over is left alone.

@@ -44,6 +44,9 @@ const BACK: &str = "rollback to savepoint midwatch_aside; ";
 /// What statements of ours have set since is kept.
 const RENEWED: &str = "release savepoint midwatch_aside; savepoint midwatch_aside; ";
 
+/// How long a transaction that is over waits for the next one of its session.
+const SOON: Duration = Duration::from_millis(1);
+
 /// After the server's own timeout, how long until we believe the network is gone.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -112,8 +115,14 @@ fn set_path(profile_path: &str) -> String {
     format!("set local search_path = {profile_path}; ")
 }
 
-pub(super) async fn begin(connection: &mut PgConnection, text: &str) -> Result<BackendProcess, sqlx::Error> {
-    let row: PgRow = sqlx::raw_sql(AssertSqlSafe(text.to_owned())).fetch_one(&mut *connection).await?;
+/// `open`: the transaction before, in which no lock of a session was taken, is still to be ended.
+pub(super) async fn begin(
+    connection: &mut PgConnection,
+    text: &str,
+    open: bool,
+) -> Result<BackendProcess, sqlx::Error> {
+    let text = if open { format!("rollback; {text}") } else { text.to_owned() };
+    let row: PgRow = sqlx::raw_sql(AssertSqlSafe(text)).fetch_one(&mut *connection).await?;
     Ok(BackendProcess { pid: row.try_get(0)?, started: row.try_get(1)? })
 }
 
@@ -426,6 +435,16 @@ impl Drop for Tx {
             runtime.spawn(async move {
                 shared.cancel(&[backend]).await;
                 drop((connection, permit));
+            });
+        } else if !foreign && !self.rows && shared.direct() {
+            let number = shared.leave(connection);
+            drop(permit);
+            runtime.spawn(async move {
+                tokio::time::sleep(SOON).await;
+                let Some(mut connection) = shared.take_left(number) else { return };
+                if end(&mut connection, false).await.is_ok() {
+                    shared.put_back(connection);
+                }
             });
         } else {
             runtime.spawn(async move {

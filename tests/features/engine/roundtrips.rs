@@ -84,10 +84,10 @@ async fn a_batch_sends_no_message_for_its_fence_and_its_own_path() {
     let batches = transactions(&log, "insert into midwatch.image_blocks");
     let [batch] = batches.as_slice() else { panic!("{batches:#?}") };
     // Whether its names are ours is asked in the same message.
-    const NAMES: &str = "from pg_catalog.pg_prepared_statements";
-    assert!(batch[0].contains("for update; select case") && batch[0].ends_with(NAMES), "{}", batch[0]);
+    let names = "from pg_catalog.pg_prepared_statements";
+    assert!(batch[0].contains("for update; select case") && batch[0].ends_with(names), "{}", batch[0]);
     let alone = |own: bool| {
-        let alone = |t: &str| t.ends_with(NAMES) && t.matches(';').count() == 1;
+        let alone = |t: &str| t.ends_with(names) && t.matches(';').count() == 1;
         let of = |t: &&String| t.starts_with("set local search_path = ") && alone(t);
         batch.iter().filter(of).filter(|t| t.contains("= pg_catalog") == own).count()
     };
