@@ -2,7 +2,10 @@
 
 use serde_json::json;
 
-use crate::common::{Database, shared_server};
+use midwatch::engine::model::query::Sql;
+use midwatch::engine::port::reader::ReadOptions;
+
+use crate::common::{Database, engine, shared_server};
 use crate::world::World;
 
 /// Applies and takes back; gives the plan and the run's number.
@@ -99,4 +102,32 @@ async fn a_batch_sends_no_message_for_its_fence_and_its_own_path() {
             .iter()
             .any(|t| t.starts_with("set local search_path = pg_catalog, pg_temp; update midwatch.runs"))
     );
+}
+
+/// A transaction that is over waits a moment for the next one of its session, and no longer.
+#[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "tests ask the server themselves")]
+async fn readings_one_after_the_other_share_a_session_and_leave_no_transaction() {
+    let database = Database::empty().await;
+    let engine = engine(&database.url(), "name = \"p\"\n").await;
+    let mut pids = std::collections::BTreeSet::new();
+    for _ in 0..10 {
+        let mut tx = engine.facts().begin(ReadOptions::default()).await.unwrap();
+        pids.extend(tx.texts(&Sql::new("select pg_backend_pid()::text")).await.unwrap());
+    }
+    assert_eq!(pids.len(), 1, "{pids:?}");
+    let open = format!(
+        "select count(*)::text from pg_stat_activity where datname = '{}' and state like 'idle in transaction%'",
+        database.name
+    );
+    let mut owner = database.owner().await;
+    let mut left = String::new();
+    for _ in 0..200 {
+        left = owner.fetch_value(&open, &[]).await.unwrap().unwrap_or_default();
+        if left == "0" {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    panic!("{left} transactions are still open");
 }
